@@ -1,2 +1,4 @@
-//! (under construction)
+//! A Claude to build and test against: pacing, scenarios, faults, journal.
 #![forbid(unsafe_code)]
+
+pub mod answer;
