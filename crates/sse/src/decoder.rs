@@ -304,6 +304,7 @@ impl Decoder {
         let ended = !self.skipping && open_line == 0;
         self.release();
         self.skipping = !ended;
+        self.past_first_line = true;
         // While skipping, `position` tells whether the current line has bytes: it is blank only when it has none.
         self.scan.position = usize::from(open_line > 0);
         EventTooLarge { limit: self.limit }
