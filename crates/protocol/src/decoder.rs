@@ -1,0 +1,77 @@
+//! The event decoder: bytes in pieces of any size to events.
+
+use perennial_sse::{Decoder, Frame, MaxEventBytes};
+
+use crate::{DecodeError, Event};
+
+/// Splits the body of a stream into frames and reads their events.
+///
+/// See the [crate's example](crate). At the end of the body call [`finish`](Self::finish): a last event whose blank line is missing counts only
+/// if it is `message_stop`, since any other may be cut short itself.
+#[derive(Debug, Default)]
+pub struct EventDecoder {
+    frames: Decoder,
+}
+
+/// What one frame brought.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Received<'a> {
+    /// The frame, with its exact bytes.
+    pub frame: Frame<'a>,
+    /// The event; `None` for a frame that is only a sign of life (comments, no data, `[DONE]`).
+    pub event: Option<Event<'a>>,
+}
+
+impl EventDecoder {
+    /// A decoder with the default limit.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A decoder that gives up events larger than `limit`.
+    #[must_use]
+    pub fn with_limit(limit: MaxEventBytes) -> Self {
+        Self { frames: Decoder::with_limit(limit) }
+    }
+
+    /// The next frame that `input` completes, read; `None` when `input` is used up. `input` is moved past what was read.
+    ///
+    /// # Errors
+    /// [`DecodeError`]: this event is lost, the next can be read.
+    pub fn next_event<'d, 'c: 'd>(
+        &'d mut self,
+        input: &mut &'c [u8],
+    ) -> Option<Result<Received<'d>, DecodeError>> {
+        let frame = self.frames.next_frame(input)?;
+        Some(frame.map_err(DecodeError::from).and_then(Received::read))
+    }
+
+    /// The end of the body: a complete `message_stop` that lacks only its blank line, if that is what is left.
+    pub fn finish(&mut self) -> Option<Event<'static>> {
+        let received = Received::read(self.frames.finish()?).ok()?;
+        received.event.filter(|event| *event == Event::MessageStop).map(Event::into_owned)
+    }
+}
+
+impl<'a> Received<'a> {
+    /// Reads the event of a frame.
+    ///
+    /// # Errors
+    /// Where the data of a known event is not JSON of its shape.
+    pub fn read(frame: Frame<'a>) -> Result<Self, DecodeError> {
+        let event = match frame.data() {
+            None | Some(b"" | b"[DONE]") => None,
+            Some(data) => Some(match std::str::from_utf8(data) {
+                Ok(data) => match std::str::from_utf8(frame.event()) {
+                    Ok(name) => Event::decode(name, data)?,
+                    Err(_) => Event::decode(&frame.event_lossy(), data)?,
+                },
+                // Rare enough to copy: invalid UTF-8 is replaced, as the event-stream format says.
+                Err(_) => Event::decode(&frame.event_lossy(), &frame.data_lossy())?.into_owned(),
+            }),
+        };
+        Ok(Self { frame, event })
+    }
+}
