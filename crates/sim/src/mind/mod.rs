@@ -17,7 +17,7 @@
 
 mod author;
 mod conversation;
-mod digest;
+pub(crate) mod digest;
 mod manners;
 mod models;
 pub mod tokens;
@@ -62,7 +62,7 @@ impl Mind {
         let turns = request.turns();
         let hash = conversation::fingerprint(self.seed, &turns);
         let mut answer = Answer::new(digest::id("msg_", hash), model.id);
-        let text = author::write(self.seed, &turns, manners);
+        let text = author::write(hash, &turns, manners);
         let budget = request.max_tokens().unwrap_or(model.max_output);
         let text = if tokens::count(&text) > budget {
             "max_tokens".clone_into(&mut answer.stop_reason);
