@@ -10,9 +10,12 @@ pub(super) enum Digits {
     Whole,
     Point,
     Fraction,
+    /// After the `e`.
     Exponent,
-    ExponentSign,
-    ExponentDigits,
+    /// After the sign of the exponent.
+    Sign,
+    /// In the digits of the exponent.
+    Power,
 }
 
 /// What a byte means to a number.
@@ -35,15 +38,15 @@ impl Digits {
     }
 
     pub(super) fn step(self, byte: u8) -> Step {
-        use Digits::{Exponent, ExponentDigits, ExponentSign, Fraction, Minus, Point, Whole, Zero};
+        use Digits::{Exponent, Fraction, Minus, Point, Power, Sign, Whole, Zero};
         let next = match (self, byte) {
             (Minus, b'0') => Zero,
             (Minus, b'1'..=b'9') | (Whole, b'0'..=b'9') => Whole,
             (Zero | Whole, b'.') => Point,
             (Zero | Whole | Fraction, b'e' | b'E') => Exponent,
             (Point | Fraction, b'0'..=b'9') => Fraction,
-            (Exponent, b'+' | b'-') => ExponentSign,
-            (Exponent | ExponentSign | ExponentDigits, b'0'..=b'9') => ExponentDigits,
+            (Exponent, b'+' | b'-') => Sign,
+            (Exponent | Sign | Power, b'0'..=b'9') => Power,
             (Zero, b'0'..=b'9') => return Step::Bad,
             _ if self.may_end() => return Step::End,
             _ => return Step::Bad,
@@ -53,7 +56,7 @@ impl Digits {
 
     /// True where the digits so far are a number by themselves.
     pub(super) fn may_end(self) -> bool {
-        matches!(self, Self::Zero | Self::Whole | Self::Fraction | Self::ExponentDigits)
+        matches!(self, Self::Zero | Self::Whole | Self::Fraction | Self::Power)
     }
 
     /// What is missing or not allowed, for the error.

@@ -164,8 +164,8 @@ impl PartialJson {
     /// Takes a byte between strings, numbers and literals.
     fn take(&mut self, want: Want, byte: u8, fragment: &str, at: usize) -> Result<usize, PartialError> {
         match (want, byte) {
-            (Want::FirstItem, b']') | (Want::ItemEnd, b']') => self.close(JsonKind::Array),
-            (Want::FirstKey, b'}') | (Want::MemberEnd, b'}') => self.close(JsonKind::Object),
+            (Want::FirstItem | Want::ItemEnd, b']') => self.close(JsonKind::Array),
+            (Want::FirstKey | Want::MemberEnd, b'}') => self.close(JsonKind::Object),
             (Want::FirstKey | Want::Key, b'"') => {
                 self.trail.open_key();
                 self.state = State::Key(Quoted::default());
