@@ -196,6 +196,9 @@ fn growth_tells_what_a_fragment_changed() {
         ("src/", vec![r#"/path"src/""#]),
         (r"m\", vec![r#"/path"m""#]),
         ("n", vec![r#"/path"\n""#]),
+        (r"\", vec![]),
+        ("u002", vec![]),
+        ("0", vec![r#"/path" ""#]),
         (r#"", "#, vec![r#"/path""."#]),
         (r#""edits": [{"at": 1"#, vec!["/edits+", "/edits/0+"]),
         (r#"2, "a~/b": "new"}, "#, vec!["/edits/0/at+.", r#"/edits/0/a~0~1b"new"+."#, "/edits/0."]),
@@ -207,6 +210,27 @@ fn growth_tells_what_a_fragment_changed() {
         let growth = json.push(fragment);
         assert_eq!(growth.changes().map(|change| brief(&change)).collect::<Vec<_>>(), changes, "{fragment}");
         assert_eq!(growth.is_empty(), changes.is_empty(), "{fragment}");
+    }
+}
+
+/// Keys of earlier pushes are thrown away from time to time; those in use must survive it.
+#[test]
+fn paths_stay_right_over_many_keys() {
+    let members: Vec<_> =
+        (0..400).map(|i| format!(r#""member number {i:04}":{{"inner":["x{i}"]}}"#)).collect();
+    let text = format!(r#"{{"outermost":[{{{}}}]}}"#, members.join(","));
+    for size in [1, 3, 10, 64, 1000] {
+        let mut json = PartialJson::new();
+        let mut paths = Vec::new();
+        for piece in text.as_bytes().chunks(size) {
+            let growth = json.push(str::from_utf8(piece).unwrap());
+            let strings =
+                growth.changes().filter(|change| change.kind() == JsonKind::String && change.is_final());
+            paths.extend(strings.map(|change| change.path().to_string()));
+        }
+        let wanted: Vec<_> = (0..400).map(|i| format!("/outermost/0/member number {i:04}/inner/0")).collect();
+        assert_eq!(paths, wanted, "in pieces of {size}");
+        assert_eq!(json.value(), Some(&serde_json::from_str(&text).unwrap()), "in pieces of {size}");
     }
 }
 

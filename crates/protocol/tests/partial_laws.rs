@@ -24,8 +24,19 @@ use serde_json::{Map, Number, Value};
 
 /// A string literal, with or without halves of surrogate pairs.
 fn literal(lone: bool) -> BoxedStrategy<String> {
-    let escapes =
-        ["\\n", "\\\"", "\\\\", "\\/", "\\b", "\\t", "\\u00e9", "\\u0000", "\\uD83D\\uDE00", "\\u2028"];
+    let escapes = [
+        "\\n",
+        "\\\"",
+        "\\\\",
+        "\\/",
+        "\\b",
+        "\\t",
+        "\\u00e9",
+        "\\u0000",
+        "\\uD83D\\uDE00",
+        "\\udbff\\uDFFF",
+        "\\u2028",
+    ];
     let halves = ["\\ud83d", "\\uDE00", "\\udbff"];
     let escapes = escapes.iter().chain(if lone { &halves[..] } else { &[] }).copied().collect::<Vec<_>>();
     let piece = prop_oneof![

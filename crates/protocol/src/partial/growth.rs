@@ -184,7 +184,7 @@ impl Touched {
         let (new, done) = (event == Event::Opened, event == Event::Closed);
         let text = Span { start: text, end: self.text.len() };
         match self.list.last_mut() {
-            Some(last) if last.step == step && !last.done && !new => {
+            Some(last) if last.step == step => {
                 last.text.end = text.end;
                 last.done = done;
             }
