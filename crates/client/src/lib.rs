@@ -1,2 +1,6 @@
 //! (under construction)
 #![forbid(unsafe_code)]
+
+pub mod request;
+
+pub use request::{MessageRequest, ParseOutput};
