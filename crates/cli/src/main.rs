@@ -1,1 +1,42 @@
-fn main() {}
+//! The command `perennial`: argument parsing and wiring, nothing else. One module for each command.
+//!
+//! Two rules hold for all of them. Standard output carries the answer and nothing else, so that every command can be piped; what is said
+//! about the answer goes to standard error. And each kind of end has its exit code ([`exit::Exit`]), so that a script need not read.
+#![forbid(unsafe_code)]
+
+mod args;
+mod decode;
+mod exit;
+mod listen;
+mod logging;
+mod output;
+mod sim;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::args::{Args, Command};
+use crate::exit::{Exit, Failure};
+
+fn main() -> ExitCode {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => {
+            // Help and version are answers too; a pipe that was closed on them is no error.
+            drop(error.print());
+            return Exit::from_clap(&error).into();
+        }
+    };
+    let run = match args.command {
+        Command::Decode(args) => decode::run(&args),
+        Command::Sim(args) => sim::run(&args),
+    };
+    match run {
+        Ok(exit) => exit.into(),
+        Err(failure) => failure.report(),
+    }
+}
+
+/// What a command comes to: an end with a code, or a failure with a line that says what to do.
+type Run = Result<Exit, Failure>;

@@ -1,0 +1,23 @@
+//! The command line as types.
+
+use clap::{Parser, Subcommand};
+
+use crate::exit::EXIT_CODES;
+use crate::{decode, sim};
+
+/// Streams from Claude that do not break.
+#[derive(Debug, Parser)]
+#[command(name = "perennial", version, about, max_term_width = 100, after_help = EXIT_CODES)]
+#[command(subcommand_required = true, arg_required_else_help = true, infer_subcommands = false)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Read a captured stream: its message, events, text, or departures from the grammar
+    Decode(decode::DecodeArgs),
+    /// Run the simulator: a Claude to build and test against
+    Sim(sim::SimArgs),
+}

@@ -1,0 +1,280 @@
+//! `perennial decode`: what a captured stream says.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::PathBuf;
+
+use clap::Args;
+use perennial_protocol::sse::{Decoder, Frame};
+use perennial_protocol::{DecodeError, End, Event, EventDecoder, Lint, Message, Received, Transcript};
+use serde::Serialize;
+
+use crate::Run;
+use crate::exit::{EXIT_CODES, Exit, Failure, say};
+use crate::output::{Answer, TextCursor};
+
+/// How much of the capture is read at a time.
+const PIECE_BYTES: usize = 64 * 1024;
+
+#[derive(Debug, Args)]
+#[command(after_help = EXIT_CODES)]
+pub(crate) struct DecodeArgs {
+    /// Print the folded message as one line of JSON (the default)
+    #[arg(long, group = "what")]
+    message: bool,
+    /// Print one line of JSON for each event: its number, its name, its data
+    #[arg(long, group = "what")]
+    events: bool,
+    /// Print the text as it comes
+    #[arg(long, group = "what")]
+    text: bool,
+    /// Print each departure from the grammar of a stream; nothing, and exit 0, where there is none
+    #[arg(long, group = "what")]
+    lint: bool,
+    /// The body of a streaming answer, as `curl -N` saved it; `-` or nothing is standard input
+    #[arg(value_name = "FILE")]
+    file: Option<PathBuf>,
+}
+
+/// Reads a capture piece by piece, of any size.
+struct Capture {
+    name: String,
+    from: Box<dyn Read>,
+    piece: Vec<u8>,
+    looks_like_json: Option<bool>,
+}
+
+/// A line of `--events`.
+#[derive(Serialize)]
+struct EventLine<'a> {
+    number: u64,
+    event: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<&'a serde_json::value::RawValue>,
+    /// Data that is not JSON.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<&'a str>,
+}
+
+/// The numbers of events as `--events` and `--lint` count them, and those that could not be read.
+#[derive(Debug, Default)]
+struct Tally {
+    events: u64,
+    unreadable: u64,
+}
+
+pub(crate) fn run(args: &DecodeArgs) -> Run {
+    let mut capture = Capture::open(args.file.as_ref())?;
+    let mut out = Answer::new();
+    let exit = if args.lint {
+        lint(&mut capture, &mut out)?
+    } else if args.events {
+        events(&mut capture, &mut out)?
+    } else {
+        fold(&mut capture, &mut out, args.text)?
+    };
+    out.flush()?;
+    Ok(exit)
+}
+
+/// `--message` and `--text`.
+fn fold(capture: &mut Capture, out: &mut Answer, text: bool) -> Run {
+    let mut decoder = EventDecoder::new();
+    let mut transcript = Transcript::new();
+    let mut cursor = TextCursor::default();
+    let mut tally = Tally::default();
+    while let Some(mut input) = capture.next()? {
+        while let Some(received) = decoder.next_event(&mut input) {
+            match received {
+                Ok(Received { event: Some(event), .. }) => {
+                    tally.events += 1;
+                    transcript.apply(&event);
+                }
+                Ok(_) => {}
+                Err(error) => tally.unreadable(&error),
+            }
+        }
+        if text {
+            print_text(&mut cursor, &transcript, out)?;
+            out.flush()?;
+        }
+    }
+    if let Some(event) = decoder.finish() {
+        transcript.apply(&event);
+    }
+    let end = transcript.end();
+    if text {
+        print_text(&mut cursor, &transcript, out)?;
+        out.write(b"\n")?;
+    } else if has_message(&transcript) {
+        out.json(&transcript.into_message())?;
+    } else {
+        // There is no message, not an empty one.
+        out.write(b"null\n")?;
+    }
+    out.flush()?;
+    Ok(judge(&end, &tally, capture))
+}
+
+fn print_text(cursor: &mut TextCursor, transcript: &Transcript, out: &mut Answer) -> Result<(), Failure> {
+    let mut written = Ok(());
+    cursor.advance(transcript, |text| {
+        if written.is_ok() {
+            written = out.write(text.as_bytes());
+        }
+    });
+    written
+}
+
+/// Whether a message began; an error may come before it.
+fn has_message(transcript: &Transcript) -> bool {
+    transcript.envelope() != &Message::default() || transcript.indices().next().is_some()
+}
+
+/// `--events`.
+fn events(capture: &mut Capture, out: &mut Answer) -> Run {
+    let mut decoder = Decoder::new();
+    let mut transcript = Transcript::new();
+    let mut tally = Tally::default();
+    while let Some(mut input) = capture.next()? {
+        while let Some(frame) = decoder.next_frame(&mut input) {
+            match frame {
+                Ok(frame) => print_event(&frame, &mut transcript, &mut tally, out)?,
+                Err(error) => tally.unreadable(&error.into()),
+            }
+        }
+        out.flush()?;
+    }
+    if let Some(frame) = decoder.finish()
+        && matches!(Received::read(frame), Ok(Received { event: Some(Event::MessageStop), .. }))
+    {
+        print_event(&frame, &mut transcript, &mut tally, out)?;
+    }
+    out.flush()?;
+    Ok(judge(&transcript.end(), &tally, capture))
+}
+
+fn print_event(
+    frame: &Frame<'_>,
+    transcript: &mut Transcript,
+    tally: &mut Tally,
+    out: &mut Answer,
+) -> Result<(), Failure> {
+    let data = frame.data_lossy();
+    let line = frame.event_lossy();
+    let mut name = line.as_ref();
+    let received = Received::read(*frame);
+    match &received {
+        Ok(Received { event: Some(event), .. }) => {
+            tally.events += 1;
+            transcript.apply(event);
+            name = event.name();
+        }
+        Ok(_) => return Ok(()),
+        Err(error) => tally.unreadable(error),
+    }
+    // Data of several lines is still one JSON value, and a line end can stand between its parts only.
+    let data = data.replace(['\n', '\r'], " ");
+    let raw = serde_json::from_str(&data).ok();
+    let text = if raw.is_none() { Some(data.as_str()) } else { None };
+    out.json(&EventLine { number: tally.events, event: name, data: raw, text })
+}
+
+/// `--lint`.
+fn lint(capture: &mut Capture, out: &mut Answer) -> Run {
+    let mut decoder = Decoder::new();
+    let mut lint = Lint::new();
+    while let Some(mut input) = capture.next()? {
+        while let Some(frame) = decoder.next_frame(&mut input) {
+            match frame {
+                Ok(frame) => lint.observe(&frame),
+                Err(error) => lint.unreadable(&error.into()),
+            }
+        }
+    }
+    let findings = lint.finish(decoder.finish().as_ref());
+    for finding in &findings {
+        out.write(format!("{finding}\n").as_bytes())?;
+    }
+    if let Some(hint) = capture.hint() {
+        say(hint);
+    }
+    Ok(if findings.is_empty() { Exit::Done } else { Exit::Other })
+}
+
+/// The exit code of a stream that ended so, with the reason on standard error.
+fn judge(end: &End, tally: &Tally, capture: &Capture) -> Exit {
+    match end {
+        End::Failed(error) => {
+            let id = error.request_id.as_ref().map(|id| format!(" (request {id})")).unwrap_or_default();
+            say(format_args!("{}: the stream ended with an error event: {error}{id}", capture.name));
+            Exit::Other
+        }
+        End::Truncated(_) => {
+            let hint = capture.hint().map(|hint| format!("; {hint}")).unwrap_or_default();
+            say(format_args!("{}: {end}{hint}", capture.name));
+            Exit::Truncated
+        }
+        _ if tally.unreadable > 0 => {
+            say(format_args!(
+                "{}: the message misses what {} unreadable events would have brought",
+                capture.name, tally.unreadable
+            ));
+            Exit::Other
+        }
+        _ => Exit::Done,
+    }
+}
+
+impl Tally {
+    fn unreadable(&mut self, error: &DecodeError) {
+        self.events += 1;
+        self.unreadable += 1;
+        say(format_args!("event {} is unreadable: {error}", self.events));
+    }
+}
+
+impl Capture {
+    fn open(file: Option<&PathBuf>) -> Result<Self, Failure> {
+        let (name, from): (String, Box<dyn Read>) = match file.filter(|file| file.as_os_str() != "-") {
+            None => ("standard input".to_owned(), Box::new(io::stdin().lock())),
+            Some(file) => {
+                let opened = File::open(file).and_then(|opened| {
+                    if opened.metadata()?.is_dir() {
+                        Err(io::ErrorKind::IsADirectory.into())
+                    } else {
+                        Ok(opened)
+                    }
+                });
+                let opened = opened.map_err(|error| {
+                    Failure::new(Exit::Usage, format!("{} cannot be read: {error}", file.display()))
+                })?;
+                (file.display().to_string(), Box::new(opened))
+            }
+        };
+        Ok(Self { name, from, piece: vec![0; PIECE_BYTES], looks_like_json: None })
+    }
+
+    /// The next piece; `None` at the end.
+    fn next(&mut self) -> Result<Option<&[u8]>, Failure> {
+        let read = loop {
+            match self.from.read(&mut self.piece) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                read => break read,
+            }
+        };
+        let read = read
+            .map_err(|error| Failure::new(Exit::Other, format!("{} cannot be read: {error}", self.name)))?;
+        let piece = &self.piece[..read];
+        if self.looks_like_json.is_none() {
+            self.looks_like_json =
+                piece.iter().find(|byte| !byte.is_ascii_whitespace()).map(|first| *first == b'{');
+        }
+        Ok(Some(piece).filter(|piece| !piece.is_empty()))
+    }
+
+    fn hint(&self) -> Option<&'static str> {
+        (self.looks_like_json == Some(true))
+            .then_some("it is JSON, not an event stream: capture a request with \"stream\": true")
+    }
+}

@@ -1,0 +1,70 @@
+//! Standard output: the answer, and nothing else.
+
+use std::io::{self, StdoutLock, Write};
+
+use perennial_protocol::{BlockStatus, ContentBlock, Transcript};
+
+use crate::exit::Failure;
+
+/// Locked standard output that is flushed when told, so that text appears as it comes and bulk is written in bulk.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    out: io::BufWriter<StdoutLock<'static>>,
+}
+
+impl Answer {
+    pub(crate) fn new() -> Self {
+        Self { out: io::BufWriter::with_capacity(64 * 1024, io::stdout().lock()) }
+    }
+
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        self.out.write_all(bytes).map_err(|error| Failure::writing(&error))
+    }
+
+    /// One JSON value on a line of its own.
+    pub(crate) fn json(&mut self, value: &impl serde::Serialize) -> Result<(), Failure> {
+        let mut line = serde_json::to_vec(value).map_err(|error| Failure::writing(&error.into()))?;
+        line.push(b'\n');
+        self.write(&line)
+    }
+
+    pub(crate) fn flush(&mut self) -> Result<(), Failure> {
+        self.out.flush().map_err(|error| Failure::writing(&error))
+    }
+}
+
+/// Gives the text of a transcript piece by piece, in the order of the blocks, whatever the order in which they grow.
+#[derive(Debug, Default)]
+pub(crate) struct TextCursor {
+    block: Option<u64>,
+    given: usize,
+}
+
+impl TextCursor {
+    /// The text that came since the last call.
+    pub(crate) fn advance(&mut self, transcript: &Transcript, mut give: impl FnMut(&str)) {
+        loop {
+            let Some(index) = self.block.or_else(|| transcript.indices().next()) else { return };
+            self.block = Some(index);
+            if let Some(ContentBlock::Text(block)) = transcript.block(index) {
+                if block.text.len() > self.given {
+                    give(&block.text[self.given..]);
+                }
+                self.given = block.text.len();
+            }
+            if transcript.block_status(index) == Some(BlockStatus::Open) && !transcript.is_finished() {
+                return;
+            }
+            let Some(next) = transcript.indices().find(|next| *next > index) else { return };
+            self.block = Some(next);
+            self.given = 0;
+        }
+    }
+}
+
+/// Whether standard error takes colour: a terminal that is not dumb, and no `NO_COLOR`.
+pub(crate) fn stderr_colour() -> bool {
+    let unset = |name: &str| std::env::var_os(name).is_none_or(|value| value.is_empty());
+    let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+    io::IsTerminal::is_terminal(&io::stderr()) && unset("NO_COLOR") && !dumb
+}

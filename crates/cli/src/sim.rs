@@ -1,0 +1,64 @@
+//! `perennial sim`: the simulator as a service.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::Args;
+use perennial_sim::{Pace, Simulator};
+
+use crate::exit::{Exit, Failure};
+use crate::{Run, listen, logging};
+
+#[derive(Debug, Args)]
+pub(crate) struct SimArgs {
+    /// Where to listen; port 0 takes any free port
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8788", env = "PERENNIAL_SIM_LISTEN")]
+    listen: SocketAddr,
+    #[command(flatten)]
+    simulator: SimulatorArgs,
+}
+
+/// What the simulator is to be like; `serve` and `ask` take the same for the one they embed.
+#[derive(Debug, Default, Args)]
+pub(crate) struct SimulatorArgs {
+    /// Answer model `replay:NAME` with the bytes of DIR/NAME.sse
+    #[arg(long, value_name = "DIR")]
+    pub(crate) replay: Option<PathBuf>,
+    /// Same seed, same answers, waits and faults
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+    /// `real`, `instant`, or words such as `ttft=1s,tps=20,jitter=0.5,burst=4,ping=5s`
+    #[arg(long, value_name = "PACE")]
+    pub(crate) pace: Option<Pace>,
+}
+
+impl SimulatorArgs {
+    pub(crate) fn builder(&self) -> perennial_sim::Builder {
+        let mut builder = Simulator::builder();
+        if let Some(folder) = &self.replay {
+            builder = builder.replay_dir(folder);
+        }
+        if let Some(seed) = self.seed {
+            builder = builder.seed(seed);
+        }
+        if let Some(pace) = &self.pace {
+            builder = builder.pace(pace.clone());
+        }
+        builder
+    }
+}
+
+pub(crate) fn run(args: &SimArgs) -> Run {
+    logging::start();
+    let simulator =
+        args.simulator.builder().build().map_err(|error| Failure::new(Exit::Configuration, error))?;
+    listen::runtime()?.block_on(async {
+        let listener = listen::bind(args.listen).await?;
+        listen::announce(&listener)?;
+        simulator
+            .run(listener, listen::stop_signal())
+            .await
+            .map_err(|error| Failure::new(Exit::Other, format!("the simulator stopped: {error}")))?;
+        Ok(Exit::Done)
+    })
+}
