@@ -2,6 +2,7 @@
 
 use perennial_sse::{Decoder, Frame, MaxEventBytes};
 
+use crate::surrogate::{Half, repair};
 use crate::{DecodeError, Event};
 
 /// Splits the body of a stream into frames and reads their events.
@@ -11,6 +12,7 @@ use crate::{DecodeError, Event};
 #[derive(Debug, Default)]
 pub struct EventDecoder {
     frames: Decoder,
+    half: Half,
 }
 
 /// What one frame brought.
@@ -33,7 +35,7 @@ impl EventDecoder {
     /// A decoder that gives up events larger than `limit`.
     #[must_use]
     pub fn with_limit(limit: MaxEventBytes) -> Self {
-        Self { frames: Decoder::with_limit(limit) }
+        Self { frames: Decoder::with_limit(limit), half: Half::default() }
     }
 
     /// The next frame that `input` completes, read; `None` when `input` is used up. `input` is moved past what was read.
@@ -44,8 +46,23 @@ impl EventDecoder {
         &'d mut self,
         input: &mut &'c [u8],
     ) -> Option<Result<Received<'d>, DecodeError>> {
-        let frame = self.frames.next_frame(input)?;
-        Some(frame.map_err(DecodeError::from).and_then(Received::read))
+        let frame = match self.frames.next_frame(input)? {
+            Ok(frame) => frame,
+            Err(error) => return Some(Err(error.into())),
+        };
+        let half = self.half.is_waiting();
+        match Received::read_strictly(frame) {
+            Ok(received) if !half => Some(Ok(received)),
+            // Rare: a character that was cut between two deltas.
+            _ => match frame.data().map(|_| frame.data_lossy()).filter(|data| half || repair(data).is_some())
+            {
+                Some(data) => {
+                    let event = self.half.decode(&frame.event_lossy(), &data);
+                    Some(event.map(|event| Received { frame, event: Some(event) }))
+                }
+                None => Some(Received::read(frame)),
+            },
+        }
     }
 
     /// The end of the body: a complete `message_stop` that lacks only its blank line, if that is what is left.
@@ -56,11 +73,22 @@ impl EventDecoder {
 }
 
 impl<'a> Received<'a> {
-    /// Reads the event of a frame.
+    /// Reads the event of a frame by itself. Halves of characters that were cut between two events become U+FFFD here; an
+    /// [`EventDecoder`] puts them together.
     ///
     /// # Errors
     /// Where the data of a known event is not JSON of its shape.
     pub fn read(frame: Frame<'a>) -> Result<Self, DecodeError> {
+        Self::read_strictly(frame).or_else(|error| match repair(&frame.data_lossy()) {
+            Some(data) => {
+                let event = Event::decode(&frame.event_lossy(), &data)?.into_owned();
+                Ok(Self { frame, event: Some(event) })
+            }
+            None => Err(error),
+        })
+    }
+
+    fn read_strictly(frame: Frame<'a>) -> Result<Self, DecodeError> {
         let event = match frame.data() {
             None | Some(b"" | b"[DONE]") => None,
             Some(data) => Some(match std::str::from_utf8(data) {

@@ -47,7 +47,7 @@ pub enum Event<'a> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct UnknownEvent<'a> {
-    /// The name, from the `event:` line or else from `type`.
+    /// The data's `type`, or else the `event:` line.
     pub name: Cow<'a, str>,
     /// The data; JSON as a rule.
     pub data: Cow<'a, str>,
@@ -115,7 +115,7 @@ impl<'a> Event<'a> {
             {
                 return Ok(event);
             }
-            if name.is_empty() {
+            if read.is_ok() {
                 return Ok(Self::Unknown(UnknownEvent { name: kind, data: Cow::Borrowed(data) }));
             }
         }

@@ -102,3 +102,6 @@ fn skip_blanks(bytes: &[u8]) -> &[u8] {
     let blanks = bytes.iter().take_while(|byte| **byte == b' ').count();
     &bytes[blanks..]
 }
+
+#[cfg(test)]
+mod tests;

@@ -49,6 +49,7 @@ mod lint;
 mod message;
 mod partial;
 mod raw;
+mod surrogate;
 mod tool_input;
 mod transcript;
 mod usage;

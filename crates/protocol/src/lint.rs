@@ -8,8 +8,8 @@ use std::fmt;
 use perennial_sse::Frame;
 
 use crate::{
-    BlockStatus, ContentBlock, DecodeError, Delta, Effect, End, Event, Ignored, Received, StopReason,
-    ToolInput, Transcript,
+    ContentBlock, DecodeError, Delta, Effect, End, Event, Ignored, Received, StopReason, ToolInput,
+    Transcript,
 };
 
 /// Holds a stream against the grammar of `protocol.md` §1.1.
@@ -19,6 +19,7 @@ pub struct Lint {
     findings: Vec<Finding>,
     events: u64,
     last_index: Option<u64>,
+    superseded: bool,
 }
 
 /// One departure from the grammar.
@@ -69,8 +70,10 @@ pub enum Rule {
     UsageMissing,
     /// No `message_stop`: the stream was cut.
     StopMissing,
-    /// An event after `message_stop` or `error`.
+    /// An event after `message_stop` or `error`; only the first is reported.
     AfterEnd,
+    /// Another message began before this one had ended; what follows is not looked at.
+    OtherMessage,
     /// Bytes after the last blank line.
     Incomplete,
 }
@@ -111,11 +114,14 @@ impl Lint {
             incomplete.filter(|frame| frame.raw().iter().any(|byte| !matches!(byte, b'\n' | b'\r')))
         {
             self.find(Rule::Incomplete, format!("{} bytes after the last blank line", frame.raw().len()));
+            if let Ok(Received { event: Some(Event::MessageStop), .. }) = Received::read(*frame) {
+                self.event(&Event::MessageStop);
+            }
         }
         match self.transcript.end() {
             End::Truncated(truncation) => self.find(Rule::StopMissing, truncation.to_string()),
             End::Complete { stop_reason: None } => {
-                self.find(Rule::StopReasonMissing, "the message ended without a stop reason")
+                self.find(Rule::StopReasonMissing, "the message ended without a stop reason");
             }
             _ => {}
         }
@@ -129,6 +135,9 @@ impl Lint {
     }
 
     fn find(&mut self, rule: Rule, detail: impl Into<String>) {
+        if rule == Rule::AfterEnd && self.findings.iter().any(|finding| finding.rule == rule) {
+            return;
+        }
         self.findings.push(Finding { event: self.events, rule, detail: detail.into() });
     }
 
@@ -142,6 +151,9 @@ impl Lint {
     }
 
     fn event(&mut self, event: &Event<'_>) {
+        if self.superseded {
+            return;
+        }
         match event {
             Event::ContentBlockStart { index, .. } => self.block_start(*index),
             Event::MessageDelta(delta) => {
@@ -155,7 +167,10 @@ impl Lint {
             _ => {}
         }
         match self.transcript.apply(event) {
-            Effect::Ignored(why) => self.ignored(why, event),
+            Effect::Ignored(why) => {
+                self.superseded |= why == Ignored::OtherMessage;
+                self.ignored(why, event);
+            }
             Effect::Finished => self.tool_inputs(),
             _ => {}
         }
@@ -208,6 +223,9 @@ impl Lint {
         let (rule, detail) = match why {
             Ignored::BeforeStart => (Rule::StartMissing, format!("`{name}` before message_start")),
             Ignored::AfterEnd => (Rule::AfterEnd, format!("`{name}` after the end")),
+            Ignored::OtherMessage => {
+                (Rule::OtherMessage, format!("`{name}` of another message before this one ended"))
+            }
             Ignored::SecondStart => (Rule::StartTwice, "a second message_start".to_owned()),
             Ignored::NoSuchBlock => {
                 (Rule::NoSuchBlock, format!("`{name}` for block {}, which never began", index(event)))

@@ -12,7 +12,7 @@ open_struct! {
         pub id: String,
         /// `assistant`.
         pub role: String,
-        /// The model that answered, by the service's word in `message_start`; see [`serving_model`](Self::serving_model).
+        /// The model that answered: that of `message_start`, or of the last fallback.
         pub model: String,
         /// The parts, in the order of their indices.
         pub content: Vec<ContentBlock>,
@@ -140,16 +140,10 @@ impl Message {
         })
     }
 
-    /// The model that served the last part: that of the last fallback, else [`model`](Self::model).
-    #[must_use]
-    pub fn serving_model(&self) -> &str {
-        self.last_fallback().map_or(&self.model, |(_, model)| model)
-    }
-
     /// The calls that the caller is to run: with complete input, not refused, not from before a fallback (`protocol.md` §1.8).
     pub fn tool_calls(&self) -> impl Iterator<Item = &ToolUse> {
         let refused = self.stop_reason == Some(StopReason::Refusal);
-        let from = if refused { self.content.len() } else { self.last_fallback().map_or(0, |(at, _)| at) };
+        let from = if refused { self.content.len() } else { self.last_fallback().unwrap_or(0) };
         self.content[from..].iter().filter_map(|block| match block {
             ContentBlock::ToolUse(call) if call.input.json().is_some() => Some(call),
             _ => None,
@@ -162,7 +156,7 @@ impl Message {
     pub fn to_turn(&self) -> Turn {
         let content = match self.last_fallback() {
             None => self.content.clone(),
-            Some((at, _)) => self
+            Some(at) => self
                 .content
                 .iter()
                 .enumerate()
@@ -173,11 +167,8 @@ impl Message {
         Turn { role: "assistant", content }
     }
 
-    fn last_fallback(&self) -> Option<(usize, &str)> {
-        self.content.iter().enumerate().rev().find_map(|(at, block)| match block {
-            ContentBlock::Fallback(fallback) => Some((at, fallback.to.model.as_str())),
-            _ => None,
-        })
+    fn last_fallback(&self) -> Option<usize> {
+        self.content.iter().rposition(|block| matches!(block, ContentBlock::Fallback(_)))
     }
 
     /// Whether a block from before a fallback is sent back.

@@ -53,11 +53,12 @@ impl Rest {
         self.0.is_empty()
     }
 
-    /// Takes over the unknown members of `newer`, except nulls: null never erases.
-    pub(crate) fn merge(&mut self, newer: &Self) {
+    /// Adds the unknown members of `newer` that are not here yet. What an unknown member means is unknown, also whether a later one
+    /// replaces it: the first stands, as in the official SDKs, and the later one stays in its event.
+    pub(crate) fn add(&mut self, newer: &Self) {
         for (name, raw) in newer.unknown() {
-            if !raw.is_null() && name != "type" {
-                self.put(name, Some(raw.clone()));
+            if name != "type" && !self.0.iter().any(|(known, _)| **known == *name) {
+                self.push(name, Some(raw.clone()));
             }
         }
     }

@@ -29,6 +29,8 @@ enum Phase {
     #[default]
     Empty,
     Started,
+    /// Another message began before this one ended: this one is cut.
+    Superseded,
     Stopped,
 }
 
@@ -86,8 +88,10 @@ pub enum Ignored {
     BeforeStart,
     /// It came after `message_stop` or an error.
     AfterEnd,
-    /// A second `message_start`.
+    /// A second `message_start`, for the same message.
     SecondStart,
+    /// It belongs to another message, which began before this one ended. This one is cut.
+    OtherMessage,
     /// It names a block that never began.
     NoSuchBlock,
     /// It begins a block whose index is taken.
@@ -125,6 +129,7 @@ impl Transcript {
             }
             Event::MessageStart(message) => return self.start(message),
             _ if self.phase == Phase::Empty => return Effect::Ignored(Ignored::BeforeStart),
+            _ if self.phase == Phase::Superseded => return Effect::Ignored(Ignored::OtherMessage),
             _ => {}
         }
         match event {
@@ -255,6 +260,11 @@ impl Transcript {
 
     fn start(&mut self, message: &Message) -> Effect {
         if self.phase != Phase::Empty {
+            // Folding a second message into the first would mix two answers.
+            if message.id != self.message.id {
+                self.phase = Phase::Superseded;
+                return Effect::Ignored(Ignored::OtherMessage);
+            }
             return Effect::Ignored(Ignored::SecondStart);
         }
         self.phase = Phase::Started;
@@ -271,6 +281,11 @@ impl Transcript {
     fn start_block(&mut self, index: u64, content: &ContentBlock) -> Effect {
         if self.blocks.contains_key(&index) {
             return Effect::Ignored(Ignored::BlockTaken);
+        }
+        if let ContentBlock::Fallback(fallback) = content
+            && !fallback.to.model.is_empty()
+        {
+            self.message.model.clone_from(&fallback.to.model);
         }
         self.blocks.insert(index, Block::new(content.clone(), BlockStatus::Open));
         self.open.insert(index);
@@ -313,7 +328,7 @@ impl Transcript {
             )* };
         }
         overwrite!(delta.stop_reason, delta.stop_sequence, delta.stop_details, delta.container);
-        message.rest.merge(&newer.delta.rest);
+        message.rest.add(&newer.delta.rest);
         if newer.context_management.is_some() {
             message.context_management.clone_from(&newer.context_management);
         }
@@ -361,7 +376,7 @@ impl Block {
         match (&mut self.content, delta) {
             (ContentBlock::Text(block), Delta::Text(text)) => block.text.push_str(text),
             (ContentBlock::Thinking(block), Delta::Thinking { thinking, .. }) => {
-                block.thinking.push_str(thinking)
+                block.thinking.push_str(thinking);
             }
             (
                 ContentBlock::ToolUse(_) | ContentBlock::ServerToolUse(_) | ContentBlock::McpToolUse(_),
@@ -373,7 +388,7 @@ impl Block {
                 }
             }
             (ContentBlock::Thinking(block), Delta::Signature(signature)) => {
-                signature.as_ref().clone_into(&mut block.signature)
+                signature.as_ref().clone_into(&mut block.signature);
             }
             (ContentBlock::Compaction(block), Delta::Signature(signature)) => {
                 block.signature = Some(signature.as_ref().to_owned());

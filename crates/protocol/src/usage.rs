@@ -87,7 +87,7 @@ impl Usage {
             iterations,
             fallback_credit
         );
-        self.rest.merge(&newer.rest);
+        self.rest.add(&newer.rest);
     }
 
     /// All input tokens: fresh, written to and read from the cache.

@@ -3,10 +3,13 @@
 use perennial_sse::{Decoder, MaxEventBytes, Outgoing, write_comment};
 use proptest::prelude::*;
 
+/// Name, data, id and retry.
+type Event = (Vec<u8>, Option<Vec<u8>>, Option<Vec<u8>>, Option<u64>);
+
 /// Everything a reader can see of a stream, save the places where a frame's raw bytes are cut (a split CRLF moves its LF).
 #[derive(Debug, PartialEq, Default)]
 struct Seen {
-    events: Vec<(Vec<u8>, Option<Vec<u8>>, Option<Vec<u8>>, Option<u64>)>,
+    events: Vec<Event>,
     comments: u32,
     errors: usize,
     raw: Vec<u8>,
