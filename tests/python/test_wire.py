@@ -1,0 +1,91 @@
+"""What curl sees: the first byte at once, every event when it happens, errors in the service's shape."""
+
+import json
+import pathlib
+import shutil
+import subprocess
+import time
+
+import pytest
+
+import recordings
+
+pytestmark = pytest.mark.skipif(shutil.which("curl") is None, reason="SKIPPED: curl is not here")
+
+BODY = {"model": "bench:deltas=8,gap_us=150000", "max_tokens": 100, "stream": True, "messages": [{"role": "user", "content": "."}]}
+
+
+def curl(url: str, *arguments: str, body: dict = BODY, orders: str | None = None) -> subprocess.Popen:
+    more = ["-H", f"perennial-sim: {orders}"] if orders else []
+    command = ["curl", "-sS", "-N", "-H", "x-api-key: test-key", "-H", "anthropic-version: 2023-06-01"]
+    command += ["-H", "content-type: application/json", "-d", json.dumps(body), *more, *arguments, f"{url}/v1/messages"]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def arrivals(process: subprocess.Popen) -> list[tuple[float, bytes]]:
+    """Each line of stdout with the time at which it could be read."""
+    lines = []
+    for line in iter(process.stdout.readline, b""):
+        lines.append((time.monotonic(), line))
+    process.wait(timeout=10)
+    return lines
+
+
+def test_first_byte_at_once_and_nothing_held_back(servers) -> None:
+    process = curl(servers(recordings.OWN).url)
+    lines = arrivals(process)
+    deltas = [at for at, line in lines if line == b"event: content_block_delta\n"]
+    start = next(at for at, line in lines if line == b"event: message_start\n")
+    assert process.returncode == 0 and len(deltas) == 8
+    # Only lower bounds: a loaded machine may be late, but a buffer would have let all of them come together.
+    assert deltas[-1] - deltas[0] >= 0.7 * 7 * 0.150
+    assert lines[-1][0] - start >= 0.7 * 7 * 0.150
+    gaps = [later - sooner for sooner, later in zip(deltas, deltas[1:])]
+    assert sum(gap > 0.05 for gap in gaps) >= 5, gaps
+
+
+def test_bytes_are_the_recorded_bytes(servers) -> None:
+    for path in sorted(recordings.OWN.glob("*.sse")):
+        if path.stem.startswith("cut_"):
+            continue
+        process = curl(servers(recordings.OWN).url, body={**BODY, "model": f"replay:{path.stem}"}, orders="pace=instant")
+        assert process.communicate(timeout=30)[0] == path.read_bytes(), path.stem
+
+
+def test_a_cut_body_gets_an_error_event_of_its_own(servers) -> None:
+    for path in sorted(recordings.OWN.glob("cut_*.sse")):
+        process = curl(servers(recordings.OWN).url, body={**BODY, "model": f"replay:{path.stem}"}, orders="pace=instant")
+        body = process.communicate(timeout=30)[0]
+        recorded = path.read_bytes()
+        assert body.startswith(recorded), path.stem
+        frames = body[len(recorded) :].replace(b"\r\n", b"\n").split(b"\n\n")
+        errors = [frame for frame in frames if frame.startswith(b"event: error\ndata: ")]
+        assert len(errors) == 1, (path.stem, frames)
+        error = json.loads(errors[0].removeprefix(b"event: error\ndata: "))
+        assert error["type"] == "error" and error["error"]["message"], path.stem
+
+
+def test_headers(servers, tmp_path: pathlib.Path) -> None:
+    dump = tmp_path / "headers"
+    process = curl(servers(recordings.OWN).url, "-D", str(dump), body={**BODY, "model": "replay:text"}, orders="pace=instant")
+    process.communicate(timeout=30)
+    head = dump.read_text().lower()
+    assert head.startswith("http/1.1 200")
+    assert "content-type: text/event-stream" in head
+    assert "no-transform" in head and "x-accel-buffering: no" in head
+    assert "request-id: req_" in head
+
+
+def test_wrong_turnings_are_claude_errors(servers) -> None:
+    url = servers(recordings.OWN).url
+    rows = [
+        (["-X", "GET", f"{url}/v1/messages"], "405"),
+        ([f"{url}/v1/nothing"], "404"),
+        (["-H", "x-api-key: k", "-H", "anthropic-version: 2023-06-01", "-d", "{not json", f"{url}/v1/messages"], "400"),
+    ]
+    for arguments, status in rows:
+        out = subprocess.run(["curl", "-sS", "-w", "\n%{http_code}", *arguments], capture_output=True, text=True, timeout=30)
+        body, code = out.stdout.rsplit("\n", 1)
+        assert code == status, (arguments, out.stdout)
+        error = json.loads(body)
+        assert error["type"] == "error" and error["error"]["message"] and error["request_id"], arguments
