@@ -6,6 +6,31 @@
 const ID_ALPHABET: &[u8; 58] = b"123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz";
 const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
+/// A source of choices that is the same for the same hash.
+#[derive(Debug, Clone)]
+pub(crate) struct Dice {
+    key: u64,
+    rolled: u64,
+}
+
+impl Dice {
+    pub(crate) fn new(hash: u64) -> Self {
+        Self { key: hash, rolled: 0 }
+    }
+
+    /// A number below `sides`, which must not be zero.
+    pub(crate) fn roll(&mut self, sides: usize) -> usize {
+        self.rolled += 1;
+        let hash = siphash(self.key, self.rolled, b"roll");
+        usize::try_from(hash % sides as u64).expect("below a usize")
+    }
+
+    /// One of several, which must not be none.
+    pub(crate) fn pick<'t, T: ?Sized>(&mut self, of: &[&'t T]) -> &'t T {
+        of[self.roll(of.len())]
+    }
+}
+
 /// The 64-bit SipHash-2-4 of `bytes` under the key `(k0, k1)`.
 #[must_use]
 pub(crate) fn siphash(k0: u64, k1: u64, bytes: &[u8]) -> u64 {

@@ -16,33 +16,48 @@
 //! ```
 
 mod author;
+mod cache;
+mod citations;
+mod compose;
+mod continuation;
 mod conversation;
 pub(crate) mod digest;
+mod facts;
+mod limits;
 mod manners;
 mod models;
+mod plan;
+mod schema;
+mod server_tools;
+mod thinking;
 pub mod tokens;
+mod tools;
 mod usage;
 mod validation;
 
 use http::HeaderMap;
+use parking_lot::Mutex;
 use serde_json::Value;
 
+use self::cache::PromptCache;
+use self::compose::Composer;
 use self::conversation::Request;
 pub use self::manners::{Compaction, Continuation, Manners, Moment, Refusal, ToolHabit, UnknownManner};
 pub use self::models::{Model, ThinkingForms};
-use crate::answer::{Answer, Block, Refused};
+use crate::answer::{Answer, Refused};
 
 /// A mind; see the [module](self).
 #[derive(Debug)]
 pub struct Mind {
     seed: u64,
+    cache: Mutex<PromptCache>,
 }
 
 impl Mind {
     /// A mind that answers as this seed says.
     #[must_use]
     pub fn new(seed: u64) -> Self {
-        Self { seed }
+        Self { seed, cache: Mutex::default() }
     }
 
     /// Whether the service would take this request.
@@ -59,29 +74,15 @@ impl Mind {
     pub fn answer(&self, request: &Value, manners: &Manners) -> Answer {
         let request = Request::new(request);
         let model = Model::for_request(request.model());
-        let turns = request.turns();
-        let hash = conversation::fingerprint(self.seed, &turns);
-        let mut answer = Answer::new(digest::id("msg_", hash), model.id);
-        let text = author::write(hash, &turns, manners);
-        let budget = request.max_tokens().unwrap_or(model.max_output);
-        let text = if tokens::count(&text) > budget {
-            "max_tokens".clone_into(&mut answer.stop_reason);
-            text[..tokens::offset(&text, budget)].to_owned()
-        } else {
-            text
-        };
-        answer.usage.output_tokens = tokens::count(&text);
-        answer.usage.input_tokens = usage::input_tokens(request);
-        if !text.is_empty() {
-            answer.blocks.push(Block::Text { text, citations: Vec::new() });
-        }
-        answer
+        let usage = self.cache.lock().charge(model, request, manners.at);
+        Composer { seed: self.seed, request, model, manners }.compose(usage)
     }
 
     /// The answer of `POST /v1/messages/count_tokens`: the same figure that usage would show without a cache.
     #[must_use]
     pub fn count_tokens(&self, request: &Value) -> u64 {
-        usage::input_tokens(Request::new(request))
+        let request = Request::new(request);
+        cache::prompt_tokens(Model::for_request(request.model()), request)
     }
 
     /// The entries of `GET /v1/models`, newest first.

@@ -1,14 +1,13 @@
-//! How many tokens a prompt has.
+//! How many tokens the parts of a prompt have.
 
 use serde_json::Value;
 
-use super::conversation::Request;
 use super::tokens;
 
 /// Tokens around a message: role and separators.
-const PER_MESSAGE: u64 = 4;
+pub(super) const PER_MESSAGE: u64 = 4;
 /// What the service says to the model when there are tools at all.
-const TOOL_PREAMBLE: u64 = 320;
+pub(super) const TOOL_PREAMBLE: u64 = 320;
 /// An image of ordinary size.
 const IMAGE: u64 = 1_500;
 /// A page of a PDF.
@@ -16,31 +15,9 @@ const PAGE: u64 = 1_800;
 /// Base64 characters that stand for one page of a PDF.
 const PAGE_BYTES: usize = 60_000;
 
-/// The tokens of the whole prompt.
-pub(super) fn input_tokens(request: Request<'_>) -> u64 {
-    let messages: u64 = request.list("messages").iter().map(message).sum();
-    system(request) + tools(request) + messages
-}
-
-/// The tokens of the system prompt.
-pub(super) fn system(request: Request<'_>) -> u64 {
-    request.get("system").map_or(0, content)
-}
-
-/// The tokens of the definitions of tools.
-pub(super) fn tools(request: Request<'_>) -> u64 {
-    let tools = request.list("tools");
-    if tools.is_empty() { 0 } else { TOOL_PREAMBLE + tools.iter().map(tool).sum::<u64>() }
-}
-
 /// The tokens of one definition of a tool.
 pub(super) fn tool(tool: &Value) -> u64 {
     without_cache_control(tool)
-}
-
-/// The tokens of one message.
-pub(super) fn message(message: &Value) -> u64 {
-    PER_MESSAGE + message.get("content").map_or(0, content)
 }
 
 /// The tokens of one content block.
@@ -78,9 +55,12 @@ fn document(block: &Value) -> u64 {
 
 /// Marks of the cache cost nothing.
 fn without_cache_control(value: &Value) -> u64 {
-    let mut value = value.clone();
-    if let Some(object) = value.as_object_mut() {
-        object.shift_remove("cache_control");
+    match value.as_object() {
+        Some(fields) if fields.contains_key("cache_control") => {
+            let mut fields = fields.clone();
+            fields.shift_remove("cache_control");
+            tokens::count(&Value::Object(fields).to_string())
+        }
+        _ => tokens::count(&value.to_string()),
     }
-    tokens::count(&value.to_string())
 }

@@ -1,0 +1,485 @@
+//! From a request to a whole answer: plan, continuation, manners, thinking, limits, usage.
+
+use serde_json::{Map, Value, json};
+
+use super::author;
+use super::continuation::{self, Ending};
+use super::conversation::{self, Part, Request, Role, Turn};
+use super::digest;
+use super::limits::{self, End};
+use super::manners::{Compaction, Continuation, Manners, Moment, Refusal};
+use super::models::Model;
+use super::plan::{self, Plan};
+use super::server_tools;
+use super::thinking::{self, Prefix, Wanted};
+use super::tokens;
+use crate::answer::{Answer, Block, Usage};
+
+/// Continuations of continuations are followed this deep.
+const DEEPEST: u32 = 4;
+/// Who takes over when a request names no fallback.
+const FALLBACK: &str = "claude-opus-4-8";
+
+/// Everything that an answer is made from.
+pub(super) struct Composer<'a> {
+    pub(super) seed: u64,
+    pub(super) request: Request<'a>,
+    pub(super) model: &'static Model,
+    pub(super) manners: &'a Manners,
+}
+
+/// A plan and how it ends, before limits.
+struct Draft {
+    plan: Plan,
+    stop_reason: &'static str,
+    stop_details: Option<Value>,
+    /// Whether the answer goes on with an assistant turn of the request; then it does not think first.
+    prefilled: bool,
+}
+
+impl Composer<'_> {
+    /// The answer; `usage` has the input side.
+    pub(super) fn compose(&self, usage: Usage) -> Answer {
+        let turns = self.request.turns();
+        let mut answer = Answer::new(plan::message_id(self.seed, &turns, self.model), self.model.id);
+        answer.usage = usage;
+        if self.request.get("context_management").is_some() {
+            answer.extra_delta.insert("context_management".to_owned(), json!({"applied_edits": []}));
+        }
+        // A limit of zero warms the cache and says nothing.
+        if self.request.max_tokens() == Some(0) {
+            "max_tokens".clone_into(&mut answer.stop_reason);
+            return answer;
+        }
+        let mut draft = self.draft(&turns);
+        self.misbehave(&turns, &mut draft, &mut answer);
+        let searched = (draft.plan.searches, draft.plan.fetches, draft.plan.container);
+        self.think(&turns, &mut draft);
+        let mut blocks = std::mem::take(&mut draft.plan.blocks);
+        if self.model.bound_thinking || blocks.iter().any(|block| matches!(block, Block::Thinking { .. })) {
+            self.sign(&mut blocks);
+        }
+        self.limit(blocks, &draft, &mut answer);
+        note_server_tools(searched, &mut answer);
+        self.note_iterations(&mut answer);
+        answer
+    }
+
+    /// What would be said without limits, with continuations recognised.
+    fn draft(&self, turns: &[Turn<'_>]) -> Draft {
+        let ends_with_assistant = turns.last().is_some_and(|turn| turn.role == Role::Assistant);
+        if let Some(call) = turns.last().and_then(paused_call) {
+            let before = &turns[..turns.len() - 1];
+            let mut plan = self.plan(before, 0);
+            plan.blocks.retain(|block| matches!(block, Block::Text { .. }));
+            plan.blocks.insert(0, server_tools::result_of(call));
+            plan.calls_tools = false;
+            plan.searches = 1;
+            return Draft { prefilled: true, ..Draft::of(plan) };
+        }
+        let text_of = |base: &[Turn<'_>]| self.plan(base, 0).text();
+        match continuation::recognise(turns, &text_of) {
+            Ending::Ordinary => Draft {
+                prefilled: ends_with_assistant,
+                ..Draft::of(Plan::of(self.seed, self.request, self.model, turns, self.manners))
+            },
+            Ending::Foreign(base, partial) => {
+                let plan = self.plan(&base, 0);
+                let text = foreign(&partial, &plan.text());
+                Draft { prefilled: true, ..Draft::of(said(text)) }
+            }
+            Ending::Resumed(resumed) => {
+                let mut plan = self.plan(&resumed.turns, 0);
+                let manner = self.manners.continuation;
+                if manner == Continuation::Honest {
+                    plan.blocks = continuation::skip(plan.blocks, resumed.from, resumed.whole_blocks);
+                    return Draft { prefilled: ends_with_assistant, ..Draft::of(plan) };
+                }
+                let hash = conversation::fingerprint(self.seed, turns);
+                let other = || author::aside(hash);
+                let text = plan.text();
+                match continuation::meet(manner, &text, resumed.cut, resumed.from, other) {
+                    Some(text) => Draft { prefilled: ends_with_assistant, ..Draft::of(said(text)) },
+                    None => {
+                        let mut draft = Draft::of(Plan::default());
+                        draft.refuse(&Refusal { moment: Moment::Start, category: None });
+                        draft
+                    }
+                }
+            }
+        }
+    }
+
+    /// The honest answer to some turns, which may themselves ask to go on.
+    fn plan(&self, turns: &[Turn<'_>], depth: u32) -> Plan {
+        let whole = |turns: &[Turn<'_>]| Plan::of(self.seed, self.request, self.model, turns, self.manners);
+        if depth >= DEEPEST {
+            return whole(turns);
+        }
+        match continuation::recognise(turns, &|base: &[Turn<'_>]| self.plan(base, depth + 1).text()) {
+            Ending::Resumed(resumed) => {
+                let mut plan = self.plan(&resumed.turns, depth + 1);
+                plan.blocks = continuation::skip(plan.blocks, resumed.from, resumed.whole_blocks);
+                plan
+            }
+            Ending::Ordinary | Ending::Foreign(..) => whole(turns),
+        }
+    }
+
+    /// What the manners ask for beyond the request.
+    fn misbehave(&self, turns: &[Turn<'_>], draft: &mut Draft, answer: &mut Answer) {
+        if self.manners.pause_turn {
+            let hash = conversation::fingerprint(self.seed, turns);
+            draft.plan = Plan {
+                blocks: server_tools::paused(hash, &author::last_question(turns)),
+                searches: 1,
+                ..Plan::default()
+            };
+            draft.stop_reason = "pause_turn";
+        }
+        let fallbacks = self.request.get("fallbacks");
+        if let Some(refusal) = &self.manners.refuse {
+            // Who has fallbacks never sees the refusal.
+            if fallbacks.is_some() {
+                self.fall_back(refusal.moment, refusal.category.as_deref(), draft, answer);
+            } else {
+                draft.refuse(refusal);
+            }
+        }
+        if let Some(moment) = self.manners.fallback {
+            self.fall_back(moment, None, draft, answer);
+        }
+        if let Some(compaction) = self.manners.compaction {
+            let content = (compaction != Compaction::Failed).then(|| summary(turns));
+            draft.plan.blocks.insert(0, Block::Compaction { content });
+            if compaction == Compaction::Pause {
+                draft.plan.blocks.truncate(1);
+                draft.stop_reason = "compaction";
+            }
+        }
+    }
+
+    fn fall_back(&self, moment: Moment, category: Option<&str>, draft: &mut Draft, answer: &mut Answer) {
+        let named =
+            self.request.get("fallbacks").and_then(|list| list[0]["model"].as_str().or(list[0].as_str()));
+        let to = named.unwrap_or(FALLBACK);
+        let block = Block::Whole(json!({
+            "type": "fallback",
+            "from": {"model": self.model.id},
+            "to": {"model": to},
+            "trigger": {"type": "refusal", "category": category},
+        }));
+        match moment {
+            Moment::Start => {
+                draft.plan.blocks.insert(0, block);
+                to.clone_into(&mut answer.model);
+            }
+            Moment::Middle => {
+                let blocks = std::mem::take(&mut draft.plan.blocks);
+                let half = middle(&blocks);
+                let mut given = 0;
+                let mut block = Some(block);
+                for part in blocks {
+                    match part {
+                        Block::Text { text, citations } if block.is_some() && given + text.len() > half => {
+                            let (head, tail) = text.split_at(half - given);
+                            draft.plan.blocks.extend(
+                                Some(head)
+                                    .filter(|head| !head.is_empty())
+                                    .map(|head| Block::Text { text: head.to_owned(), citations }),
+                            );
+                            draft.plan.blocks.extend(block.take());
+                            draft
+                                .plan
+                                .blocks
+                                .push(Block::Text { text: tail.to_owned(), citations: Vec::new() });
+                        }
+                        other => {
+                            if let Block::Text { text, .. } = &other {
+                                given += text.len();
+                            }
+                            draft.plan.blocks.push(other);
+                        }
+                    }
+                }
+                draft.plan.blocks.extend(block);
+            }
+        }
+    }
+
+    /// Puts thinking in front, and notes before calls.
+    fn think(&self, turns: &[Turn<'_>], draft: &mut Draft) {
+        let hash = conversation::fingerprint(self.seed, turns);
+        if self.manners.redacted_thinking {
+            let data = [1, 2]
+                .map(|n| thinking::redacted(self.seed, digest::of(hash, &[if n == 1 { "a" } else { "b" }])));
+            let blocks = data.into_iter().map(|data| Block::RedactedThinking { data });
+            draft.plan.blocks.splice(0..0, blocks);
+            return;
+        }
+        let wanted = Wanted::of(self.request, self.model);
+        let answered = turns.last().is_some_and(|turn| turn.has("tool_result"));
+        // Thinking with a budget comes once per turn of the user, before the first call.
+        let manual = self.request.get("thinking").is_some_and(|thinking| thinking["type"] == "enabled");
+        let first = wanted.upfront && !(manual && answered);
+        let note = wanted.notes && !wanted.upfront && draft.plan.calls_tools && self.model.bound_thinking;
+        if draft.prefilled
+            || !(first || note)
+            || draft.stop_reason == "refusal" && draft.plan.blocks.is_empty()
+        {
+            return;
+        }
+        let names: Vec<_> = draft.plan.tool_names().into_iter().map(|name| format!("`{name}`")).collect();
+        let names: Vec<_> = names.iter().map(String::as_str).collect();
+        let block = thinking::block(hash, &author::last_question(turns), &names, wanted.display);
+        let leads = |block: &Block| {
+            matches!(block, Block::Compaction { .. })
+                || matches!(block, Block::Whole(whole) if whole["type"] == "fallback")
+        };
+        let at = draft.plan.blocks.iter().take_while(|block| leads(block)).count();
+        draft.plan.blocks.insert(at, block);
+    }
+
+    /// Signs thinking in its place, so that it can be sent back and found unchanged.
+    fn sign(&self, blocks: &mut [Block]) {
+        let mut prefix = Prefix::of_request(self.seed, self.request);
+        for message in self.request.list("messages") {
+            prefix.message(message);
+        }
+        for block in blocks {
+            let before = prefix.0;
+            if let Block::Thinking { thinking, signature, .. } = block {
+                *signature = thinking::sign(self.seed, self.model.id, thinking, before);
+            }
+            prefix.push("assistant", &echoed(block));
+        }
+    }
+
+    fn limit(&self, blocks: Vec<Block>, draft: &Draft, answer: &mut Answer) {
+        let usage = &answer.usage;
+        let input = usage.input_tokens + usage.cache_creation_5m + usage.cache_creation_1h + usage.cache_read;
+        let room = self.model.context_window.saturating_sub(input);
+        let asked = self.request.max_tokens().unwrap_or(self.model.max_output);
+        let stops: Vec<&str> = self
+            .request
+            .list("stop_sequences")
+            .iter()
+            .filter_map(Value::as_str)
+            .filter(|stop| !stop.is_empty())
+            .collect();
+        let (blocks, end) = limits::cut(blocks, &stops, asked.min(room));
+        let reason = match &end {
+            End::MaxTokens if room < asked => "model_context_window_exceeded",
+            End::MaxTokens => "max_tokens",
+            End::StopSequence(_) => "stop_sequence",
+            End::Natural => draft.stop_reason,
+        };
+        reason.clone_into(&mut answer.stop_reason);
+        if end == End::Natural {
+            answer.stop_details.clone_from(&draft.stop_details);
+        }
+        if let End::StopSequence(stop) = end {
+            answer.stop_sequence = Some(stop);
+        }
+        answer.usage.output_tokens = blocks.iter().map(limits::block_tokens).sum();
+        let thoughts: Vec<_> = blocks
+            .iter()
+            .filter(|block| matches!(block, Block::Thinking { .. } | Block::RedactedThinking { .. }))
+            .map(limits::block_tokens)
+            .collect();
+        if !thoughts.is_empty() {
+            answer.usage.thinking_tokens = Some(thoughts.iter().sum());
+        }
+        answer.blocks = blocks;
+    }
+
+    /// `iterations`, where more than one sampling stands behind the answer.
+    fn note_iterations(&self, answer: &mut Answer) {
+        let usage = &answer.usage;
+        let entry = |kind: &str, model: Option<&str>, input: u64, output: u64| {
+            let mut entry = json!({
+                "type": kind,
+                "input_tokens": input,
+                "output_tokens": output,
+                "cache_read_input_tokens": usage.cache_read,
+                "cache_creation_input_tokens": usage.cache_creation_5m + usage.cache_creation_1h,
+            });
+            if let Some(model) = model {
+                entry["model"] = json!(model);
+            }
+            entry
+        };
+        let (input, output) = (usage.input_tokens, usage.output_tokens);
+        let mut iterations = Vec::new();
+        for block in &answer.blocks {
+            match block {
+                Block::Compaction { content } => {
+                    let written = content.as_deref().map_or(0, tokens::count);
+                    iterations.push(entry("compaction", None, input, written));
+                }
+                Block::Whole(whole) if whole["type"] == "fallback" => {
+                    let before: u64 = answer
+                        .blocks
+                        .iter()
+                        .take_while(|other| *other != block)
+                        .map(limits::block_tokens)
+                        .sum();
+                    iterations.push(entry("message", Some(self.model.id), input, before));
+                    iterations.push(entry(
+                        "fallback_message",
+                        whole["to"]["model"].as_str(),
+                        input,
+                        output - before,
+                    ));
+                }
+                _ => {}
+            }
+        }
+        let fell_back = iterations.iter().any(|entry| entry["type"] == "fallback_message");
+        if !iterations.is_empty() && !fell_back && answer.stop_reason != "compaction" {
+            iterations.push(entry("message", None, input, output));
+        }
+        if !iterations.is_empty() {
+            answer.usage.extra_final.insert("iterations".to_owned(), Value::Array(iterations));
+        }
+    }
+}
+
+impl Draft {
+    fn of(plan: Plan) -> Self {
+        let stop_reason = if plan.calls_tools { "tool_use" } else { "end_turn" };
+        Self { plan, stop_reason, stop_details: None, prefilled: false }
+    }
+
+    fn refuse(&mut self, refusal: &Refusal) {
+        let keep = match refusal.moment {
+            Moment::Start => 0,
+            Moment::Middle => middle(&self.plan.blocks),
+        };
+        let mut left = keep;
+        let mut blocks = Vec::new();
+        for block in std::mem::take(&mut self.plan.blocks) {
+            if left == 0 {
+                break;
+            }
+            if let Block::Text { mut text, citations } = block {
+                text.truncate(text.len().min(left));
+                left -= text.len();
+                blocks.push(Block::Text { text, citations });
+            }
+        }
+        self.plan = Plan { blocks, ..Plan::default() };
+        self.stop_reason = "refusal";
+        self.stop_details = Some(json!({
+            "type": "refusal",
+            "category": refusal.category,
+            "explanation": "This request was declined because the simulator was asked to decline it.",
+        }));
+    }
+}
+
+/// The call at the end of an assistant turn that still waits for the service's own tool.
+pub(super) fn paused_call<'a>(turn: &Turn<'a>) -> Option<&'a Value> {
+    if turn.role != Role::Assistant {
+        return None;
+    }
+    match turn.parts.last() {
+        Some(Part::Block(block)) if block["type"] == "server_tool_use" => Some(block),
+        _ => None,
+    }
+}
+
+/// A block as a client sends it back.
+fn echoed(block: &Block) -> Value {
+    match block {
+        Block::Text { text, citations } => json!({"type": "text", "text": text, "citations": citations}),
+        Block::Thinking { thinking, signature, .. } => {
+            json!({"type": "thinking", "thinking": thinking, "signature": signature})
+        }
+        Block::RedactedThinking { data } => json!({"type": "redacted_thinking", "data": data}),
+        Block::ToolUse { kind, id, name, input, extra, .. } => {
+            let input: Value = serde_json::from_str(input).unwrap_or_else(|_| Value::Object(Map::new()));
+            let mut block = json!({"type": kind, "id": id, "name": name, "input": input});
+            if let Some(fields) = block.as_object_mut() {
+                fields.extend(extra.clone());
+            }
+            block
+        }
+        Block::Compaction { content } => json!({"type": "compaction", "content": content}),
+        Block::Whole(block) => block.clone(),
+    }
+}
+
+fn note_server_tools((searches, fetches, container): (u64, u64, bool), answer: &mut Answer) {
+    if searches + fetches > 0 {
+        answer.usage.server_tool_use =
+            Some(json!({"web_search_requests": searches, "web_fetch_requests": fetches}));
+    }
+    let read: u64 = answer
+        .blocks
+        .iter()
+        .filter_map(|block| match block {
+            Block::Whole(whole) if whole["tool_use_id"].is_string() => {
+                Some(tokens::count(&whole.to_string()))
+            }
+            _ => None,
+        })
+        .sum();
+    if read > 0 {
+        answer.usage.final_input_tokens = Some(answer.usage.input_tokens + read);
+    }
+    if container {
+        let id = answer.id.replacen("msg_", "container_", 1);
+        answer
+            .extra_start
+            .insert("container".to_owned(), json!({"id": id, "expires_at": "2026-11-20T10:30:00.000000Z"}));
+    }
+}
+
+/// The byte in the middle of an answer's text, at a character.
+fn middle(blocks: &[Block]) -> usize {
+    let text: String = blocks
+        .iter()
+        .filter_map(|block| match block {
+            Block::Text { text, .. } => Some(text.as_str()),
+            _ => None,
+        })
+        .collect();
+    (0..=text.len() / 2).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
+}
+
+fn said(text: String) -> Plan {
+    let blocks = if text.is_empty() { Vec::new() } else { vec![Block::Text { text, citations: Vec::new() }] };
+    Plan { blocks, ..Plan::default() }
+}
+
+/// Goes on with words that the client put into the mind's mouth.
+fn foreign(partial: &str, text: &str) -> String {
+    if partial.ends_with('{') {
+        return format!("\"answer\": {}}}", json!(text));
+    }
+    if partial.ends_with('[') {
+        return format!("{}]", json!(text));
+    }
+    if partial.ends_with(['.', '!', '?', ':', ',']) || partial.ends_with(char::is_alphanumeric) {
+        return format!(" {text}");
+    }
+    text.to_owned()
+}
+
+/// What a compaction keeps of a conversation.
+fn summary(turns: &[Turn<'_>]) -> String {
+    let lines: Vec<_> = turns
+        .iter()
+        .filter(|turn| turn.role == Role::User)
+        .map(|turn| turn.text())
+        .filter(|text| !text.trim().is_empty())
+        .map(|text| {
+            format!("- {}", text.lines().next().unwrap_or_default().chars().take(160).collect::<String>())
+        })
+        .collect();
+    format!(
+        "## Summary of the conversation\n\nThe user asked:\n\n{}\n\nEverything was answered so far.",
+        lines.join("\n")
+    )
+}
