@@ -33,8 +33,8 @@ pub(crate) fn frames(answer: Answer, seed: u64) -> Frames {
 
 /// The answer as the body of a response that is not streamed.
 pub(crate) fn message(answer: &Answer) -> Value {
-    let content = answer.blocks.iter().map(whole).collect();
-    let mut message = envelope(answer, content);
+    let content: Vec<Value> = answer.blocks.iter().map(whole).collect();
+    let mut message = envelope(answer, &content);
     message.insert("stop_reason".to_owned(), json!(answer.stop_reason));
     message.insert("stop_sequence".to_owned(), json!(answer.stop_sequence));
     message.insert("stop_details".to_owned(), json!(answer.stop_details));
@@ -47,7 +47,7 @@ pub(crate) fn message(answer: &Answer) -> Value {
     Value::Object(message)
 }
 
-fn envelope(answer: &Answer, content: Vec<Value>) -> Map<String, Value> {
+fn envelope(answer: &Answer, content: &[Value]) -> Map<String, Value> {
     let Value::Object(mut message) = json!({
         "model": answer.model,
         "id": answer.id,
@@ -65,7 +65,7 @@ fn envelope(answer: &Answer, content: Vec<Value>) -> Map<String, Value> {
 }
 
 fn start(answer: &Answer, rng: &mut fastrand::Rng) -> Frame {
-    let mut message = envelope(answer, Vec::new());
+    let mut message = envelope(answer, &[]);
     let placeholder = rng.u64(1..=8).min(answer.usage.output_tokens);
     message.insert("usage".to_owned(), Value::Object(start_usage(&answer.usage, placeholder)));
     padded("message_start", json!({"type": "message_start", "message": message}).to_string(), rng)
@@ -127,7 +127,7 @@ fn final_usage(usage: &Usage) -> Value {
 
 fn block_frames(index: u64, block: Block, seed: u64) -> Frames {
     let mut rng = fastrand::Rng::with_seed(seed);
-    let start = block_start(index, skeleton(&block), &mut rng);
+    let start = block_start(index, &skeleton(&block), &mut rng);
     let stop = block_stop(index, &mut rng);
     let deltas: Frames = match block {
         Block::Text { text, citations } => {
@@ -224,7 +224,7 @@ fn whole(block: &Block) -> Value {
     }
 }
 
-fn block_start(index: u64, block: Value, rng: &mut fastrand::Rng) -> Frame {
+fn block_start(index: u64, block: &Value, rng: &mut fastrand::Rng) -> Frame {
     let event = json!({"type": "content_block_start", "index": index, "content_block": block});
     padded("content_block_start", event.to_string(), rng)
 }

@@ -268,7 +268,7 @@ pub(crate) struct Recording {
     shared: Arc<Shared>,
     started: Instant,
     content_left: usize,
-    /// What the answer costs at its end; counted tokens never pass it.
+    /// What the answer costs at its end.
     output_total: Option<u64>,
 }
 
@@ -295,7 +295,7 @@ impl Recording {
     /// The whole output was generated, in one piece.
     pub(crate) fn billed_whole(&self) {
         self.note(|entry| {
-            entry.billed.output_tokens = self.output_total.unwrap_or(entry.billed.output_tokens)
+            entry.billed.output_tokens = self.output_total.unwrap_or(entry.billed.output_tokens);
         });
     }
 
@@ -305,7 +305,7 @@ impl Recording {
         let total = self.output_total;
         entry.billed.output_tokens = match (&*frame.name, total) {
             ("message_delta", Some(total)) => total,
-            _ => (entry.billed.output_tokens + frame.tokens).min(total.unwrap_or(u64::MAX)),
+            _ => entry.billed.output_tokens + frame.tokens,
         };
     }
 
@@ -347,7 +347,8 @@ impl Recording {
 
 impl Drop for Recording {
     fn drop(&mut self) {
-        self.ended(Outcome::ClientLeft);
+        let done = self.entry.lock().phase == Phase::AfterEnd;
+        self.ended(if done { Outcome::Completed } else { Outcome::ClientLeft });
     }
 }
 

@@ -30,9 +30,11 @@
 
 mod admin;
 pub mod answer;
+mod batches;
 mod bench;
 mod desk;
 mod events;
+mod fault;
 mod frame;
 mod journal;
 mod line;
@@ -45,13 +47,19 @@ mod pace;
 mod replay;
 mod reply;
 mod routes;
+mod scenario;
 mod server;
 mod simulator;
+mod source;
 mod span;
 mod stream;
 
+pub use fault::{
+    Clause, ErrorBody, Expect, Fault, Faults, Lines, Named, NotAFault, Pick, Place, Status, Unknown, Which, WrongBody,
+};
 pub use journal::{Billed, Entry, Journal, JournalLimits, Outcome, Phase, Written};
-pub use orders::HEADER;
+pub use orders::{ATTEMPT_HEADER, HEADER, NotAnOrder, Orders};
 pub use pace::{Flush, NotAPace, Pace, PaceChange};
+pub use scenario::{NotAScenario, Scenario};
 pub use simulator::{BuildError, Builder, Handle, Simulator};
 pub use span::{NotASpan, Span};

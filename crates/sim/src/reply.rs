@@ -8,6 +8,7 @@ use jiff::{Timestamp, Unit};
 use serde_json::{Value, json};
 
 use crate::answer::Refused;
+use crate::fault::{ErrorBody, Status};
 
 /// Whom the simulator says it bills. Not an id that the real service could have given.
 const ORGANIZATION: &str = "00000000-0000-4000-8000-000000000517";
@@ -34,6 +35,66 @@ pub(crate) fn answer(content_type: &'static str, body: Body, request_id: &str) -
     headers.insert("anthropic-organization-id", HeaderValue::from_static(ORGANIZATION));
     rate_limits(headers);
     response
+}
+
+/// A web page, as a proxy in between makes them.
+pub(crate) const PAGE: &str = "<html>\r\n<head><title>Something is in the way</title></head>\r\n<body>\r\n<center><h1>Something \
+    is in the way</h1></center>\r\n<hr><center>proxy</center>\r\n</body>\r\n</html>\r\n";
+
+/// The error that a fault asks for.
+pub(crate) fn fault(fault: &Status, request_id: &str) -> Response {
+    let (kind, message) = kind_of(fault.code);
+    let mut refused = Refused::new(fault.code, kind, message);
+    refused.details = fault.error_code.as_ref().map(|code| json!({"error_code": code}));
+    let mut response = refusal(&refused, request_id);
+    if let Some(kind) = &fault.error_type {
+        let body = error_body(kind, message, refused.details.as_ref(), request_id);
+        *response.body_mut() = Body::from(body.to_string());
+    }
+    match fault.body {
+        ErrorBody::Json => {}
+        ErrorBody::Html => {
+            *response.body_mut() = Body::from(PAGE);
+            response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/html"));
+            response.headers_mut().remove("request-id");
+            response.headers_mut().remove("x-should-retry");
+        }
+        ErrorBody::Empty => {
+            *response.body_mut() = Body::empty();
+            response.headers_mut().remove(CONTENT_TYPE);
+        }
+    }
+    let should_retry = fault.should_retry.map(|retry| retry.to_string());
+    for (name, value) in [
+        ("retry-after", fault.retry_after.as_ref()),
+        ("retry-after-ms", fault.retry_after_ms.as_ref()),
+        ("x-should-retry", should_retry.as_ref()),
+    ] {
+        if let Some(value) = value.and_then(|value| HeaderValue::from_str(value).ok()) {
+            response.headers_mut().insert(name, value);
+        }
+    }
+    if fault.code == 429 {
+        rate_limits(response.headers_mut());
+    }
+    response
+}
+
+/// The `error.type` and a message for a status, as the service has them.
+fn kind_of(status: u16) -> (&'static str, &'static str) {
+    match status {
+        401 => ("authentication_error", "invalid x-api-key"),
+        402 => ("billing_error", "Your credit balance is too low to access the Anthropic API."),
+        403 => ("permission_error", "Your API key does not have permission to use the specified resource."),
+        404 => ("not_found_error", "Not found"),
+        408 | 504 => ("timeout_error", "The request timed out while processing."),
+        409 => ("conflict_error", "The request conflicts with another one."),
+        413 => ("request_too_large", "Request exceeds the maximum size"),
+        429 => ("rate_limit_error", "This request would exceed the rate limit for your organization."),
+        529 => ("overloaded_error", "Overloaded"),
+        500.. => ("api_error", "Internal server error"),
+        _ => ("invalid_request_error", "The simulator was asked to refuse this request."),
+    }
 }
 
 /// The error body of the service.

@@ -13,7 +13,7 @@ use crate::answer::Refused;
 use crate::desk::Desk;
 use crate::journal::{Outcome, Phase, Recording, fingerprint};
 use crate::line::Line;
-use crate::{admin, messages, models, reply};
+use crate::{admin, batches, messages, models, reply};
 
 /// Headers whose values are kept as fingerprints only.
 const SECRET_HEADERS: [&str; 4] = ["x-api-key", "authorization", "cookie", "proxy-authorization"];
@@ -27,8 +27,13 @@ pub(crate) fn router(desk: Arc<Desk>) -> Router {
         .route("/v1/models", get(models::list).fallback(not_allowed))
         .route("/v1/models/{id}", get(models::get).fallback(not_allowed))
         .route("/api/hello", get(|| async { StatusCode::OK.into_response() }))
+        .route("/v1/messages/batches", get(batches::list).post(batches::create).fallback(not_allowed))
+        .route("/v1/messages/batches/{id}", get(batches::get).delete(batches::delete).fallback(not_allowed))
+        .route("/v1/messages/batches/{id}/cancel", post(batches::cancel).fallback(not_allowed))
+        .route("/v1/messages/batches/{id}/results", get(batches::results).fallback(not_allowed))
         .route("/sim/health", get(admin::health))
         .route("/sim/journal", get(admin::journal).delete(admin::clear_journal))
+        .route("/sim/faults", get(admin::faults).post(admin::arm).delete(admin::disarm))
         .fallback(not_found)
         .with_state(desk)
 }
@@ -92,7 +97,12 @@ impl Call {
     /// The body as JSON.
     pub(crate) async fn read_json(&mut self) -> Result<serde_json::Value, Refused> {
         let bytes = self.read().await?;
-        serde_json::from_slice(&bytes)
+        self.parse(&bytes)
+    }
+
+    /// JSON, or the complaint of the service.
+    pub(crate) fn parse(&self, bytes: &[u8]) -> Result<serde_json::Value, Refused> {
+        serde_json::from_slice(bytes)
             .map_err(|error| Refused::invalid(format!("The request body is not valid JSON: {error}")))
     }
 

@@ -12,8 +12,10 @@ use tokio::task::JoinHandle;
 
 use crate::desk::Desk;
 use crate::journal::{Journal, JournalLimits};
+use crate::orders::{NotAnOrder, Orders};
 use crate::pace::Pace;
 use crate::replay::Recordings;
+use crate::scenario::Scenario;
 use crate::server;
 
 /// A simulator that is ready to serve. See the [crate documentation](crate).
@@ -27,7 +29,9 @@ pub struct Simulator {
 pub struct Builder {
     seed: u64,
     pace: Pace,
+    orders: String,
     replay: Option<PathBuf>,
+    scenario: Scenario,
     journal: JournalLimits,
 }
 
@@ -43,6 +47,9 @@ pub enum BuildError {
         /// Why.
         source: io::Error,
     },
+    /// The orders for every request are none.
+    #[error("orders: {0}")]
+    Orders(#[from] NotAnOrder),
     /// No address could be bound.
     #[error("no loopback address could be bound: {0}")]
     Bind(io::Error),
@@ -97,6 +104,20 @@ impl Builder {
         self
     }
 
+    /// Orders for every request, in the words of the header `perennial-sim`: `status=529,rate=0.1` for instance.
+    #[must_use]
+    pub fn orders(mut self, orders: impl Into<String>) -> Self {
+        self.orders = orders.into();
+        self
+    }
+
+    /// What is answered to which request.
+    #[must_use]
+    pub fn scenario(mut self, scenario: Scenario) -> Self {
+        self.scenario = scenario;
+        self
+    }
+
     /// How much the journal keeps.
     #[must_use]
     pub fn journal(mut self, limits: JournalLimits) -> Self {
@@ -108,7 +129,7 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// When the folder of recordings cannot be read.
+    /// When the folder of recordings cannot be read, or the orders are none.
     pub fn build(self) -> Result<Simulator, BuildError> {
         let recordings = match &self.replay {
             None => None,
@@ -117,7 +138,9 @@ impl Builder {
                     .map_err(|source| BuildError::Recordings { folder: folder.clone(), source })?,
             ),
         };
-        let desk = Desk::new(self.seed, self.pace, recordings, self.journal);
+        self.orders.parse::<Orders>()?;
+        let journal = Journal::new(self.journal);
+        let desk = Desk::new(self.seed, self.pace, self.orders, recordings, self.scenario, journal);
         Ok(Simulator { desk: Arc::new(desk) })
     }
 

@@ -23,9 +23,7 @@ async fn a_stream_has_the_events_and_headers_of_the_service() {
     assert_eq!(names[names.len() - 3..], ["content_block_stop", "message_delta", "message_stop"]);
     let first = seen.text().lines().nth(1).unwrap().to_owned();
     assert!(
-        first.starts_with(
-            r#"data: {"type":"message_start","message":{"model":"claude-opus-5-5","id":"msg_01"#
-        ),
+        first.starts_with(r#"data: {"type":"message_start","message":{"model":"claude-haiku-4-5"#),
         "{first}"
     );
     assert!(

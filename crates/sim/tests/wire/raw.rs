@@ -20,10 +20,10 @@ pub(crate) fn quick() -> Builder {
     Simulator::builder().seed(7).pace(Pace::instant())
 }
 
-/// A Messages request.
+/// A Messages request, for a model that does not think unless it is asked to.
 pub(crate) fn hello(stream: bool) -> serde_json::Value {
     serde_json::json!({
-        "model": "claude-opus-5-5", "max_tokens": 200, "stream": stream,
+        "model": "claude-haiku-4-5", "max_tokens": 200, "stream": stream,
         "messages": [{"role": "user", "content": "Say hello"}],
     })
 }
@@ -50,6 +50,8 @@ pub(crate) struct Seen {
     pub(crate) body: Vec<u8>,
     /// Sizes of the reads.
     pub(crate) reads: Vec<usize>,
+    /// HTTP chunks, the last one not counted.
+    pub(crate) chunks: usize,
     pub(crate) end: End,
 }
 
@@ -135,8 +137,9 @@ impl Raw {
         let (head, rest) = split(&bytes);
         let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
         let chunked = head.to_ascii_lowercase().contains("transfer-encoding: chunked");
-        let body = if chunked { dechunked(rest).0 } else { rest.to_vec() };
-        Seen { status, head, body, reads, end }
+        let (body, chunks) =
+            if chunked { (dechunked(rest).0, dechunked(rest).2) } else { (rest.to_vec(), 0) };
+        Seen { status, head, body, reads, chunks, end }
     }
 
     /// Reads until `wanted` stands in the bytes received.
@@ -144,8 +147,10 @@ impl Raw {
         let mut bytes = Vec::new();
         let mut piece = [0; 4096];
         while !String::from_utf8_lossy(&bytes).contains(wanted) {
-            let length =
-                timeout(PATIENCE, self.socket.read(&mut piece)).await.expect("nothing came").unwrap();
+            let length = timeout(PATIENCE, self.socket.read(&mut piece))
+                .await
+                .unwrap_or_else(|_| panic!("no {wanted:?} in {:?}", String::from_utf8_lossy(&bytes)))
+                .unwrap();
             assert!(length > 0, "the connection ended before {wanted:?}");
             bytes.extend_from_slice(&piece[..length]);
         }
@@ -208,18 +213,19 @@ fn complete(bytes: &[u8]) -> bool {
     length.is_some_and(|length| rest.len() >= length)
 }
 
-/// The data of the chunks, and whether the last one was there.
-fn dechunked(mut rest: &[u8]) -> (Vec<u8>, bool) {
-    let mut body = Vec::new();
+/// The data of the chunks, whether the last one was there, and how many came before it.
+fn dechunked(mut rest: &[u8]) -> (Vec<u8>, bool, usize) {
+    let (mut body, mut chunks) = (Vec::new(), 0);
     while let Some(line) = rest.windows(2).position(|window| window == b"\r\n") {
         let size = usize::from_str_radix(std::str::from_utf8(&rest[..line]).unwrap(), 16).unwrap();
         if size == 0 {
-            return (body, true);
+            return (body, true, chunks);
         }
         rest = &rest[line + 2..];
+        chunks += 1;
         let there = size.min(rest.len());
         body.extend_from_slice(&rest[..there]);
         rest = rest.get(size + 2..).unwrap_or_default();
     }
-    (body, false)
+    (body, false, chunks)
 }

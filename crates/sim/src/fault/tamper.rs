@@ -1,0 +1,425 @@
+//! Faults applied to the events of one answer.
+//!
+//! Events are numbered as the answer has them, before any fault: composing a second fault never moves the place of the first.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+
+use super::{Fault, Lines, Pick, Place, Unknown, Which};
+use crate::frame::{Frame, Frames};
+use crate::line::Cut;
+use crate::stream::{Act, Acts};
+
+/// How many deltas a stuck model says again.
+const REPEATED_DELTAS: usize = 6;
+
+/// What is left to play after the faults are worked in.
+pub(crate) struct Tampered {
+    pub(crate) acts: Acts,
+    /// Ascending.
+    pub(crate) at_bytes: VecDeque<(u64, Act)>,
+}
+
+/// Works `faults` into `frames`. Pings of a `ping-stall` come every `ping`.
+pub(crate) fn tamper(
+    frames: Frames,
+    faults: &[Fault],
+    ping: Duration,
+    request_id: &str,
+    seed: u64,
+) -> Tampered {
+    let mut tamper = Tamper::new(frames);
+    let mut at_bytes = Vec::new();
+    let mut rng = fastrand::Rng::with_seed(seed);
+    for fault in faults {
+        let (place, deed) = match fault {
+            Fault::Fin(place) => (place, Deed::Acts(vec![Act::Cut(Cut::Fin)])),
+            Fault::Rst(place) => (place, Deed::Acts(vec![Act::Cut(Cut::Rst)])),
+            Fault::End(place) => (place, Deed::Acts(vec![Act::End])),
+            Fault::Stall { span, pings, place } => {
+                (place, Deed::Acts(vec![Act::Stall(*span, pings.then_some(ping))]))
+            }
+            Fault::Error { kind, place } => {
+                let frame = Frame::error(kind, message_of(kind), request_id);
+                (place, Deed::Error(frame))
+            }
+            Fault::Garbage { bytes, place } => {
+                (place, Deed::Acts(vec![Act::Send(Frame::raw(garbage(*bytes, &mut rng)))]))
+            }
+            Fault::Repeat { times, place } => (place, Deed::Repeat(*times)),
+            other => {
+                tamper.set(other);
+                continue;
+            }
+        };
+        match (place, deed) {
+            (Place::Byte(Pick { from, .. }), Deed::Acts(acts)) => {
+                at_bytes.extend(acts.into_iter().map(|act| (*from, act)));
+            }
+            (Place::Event(Pick { from, .. }), deed) => tamper.at_event.push((*from, deed)),
+            (Place::After(name), deed) => tamper.after.push((name.clone(), deed)),
+            // Before the headers is the business of the handler; the grammar lets nothing else through.
+            (Place::Headers | Place::Byte(_), _) => {}
+        }
+    }
+    at_bytes.sort_by_key(|(at, _)| *at);
+    Tampered { acts: Box::new(tamper), at_bytes: at_bytes.into() }
+}
+
+/// What happens at a place.
+enum Deed {
+    Acts(Vec<Act>),
+    /// Sent in the framing of the stream; then the end.
+    Error(Frame),
+    Repeat(u32),
+}
+
+struct Tamper {
+    source: Frames,
+    number: u64,
+    blocks: u64,
+    at_event: Vec<(u64, Deed)>,
+    after: Vec<(String, Deed)>,
+    edits: Vec<Edit>,
+    framing: Framing,
+    queue: VecDeque<Act>,
+    recent: VecDeque<Frame>,
+    repeating: VecDeque<Frame>,
+    repeats_left: u64,
+    /// The whole message so far, when it is to come twice.
+    copy: Option<Vec<Frame>>,
+    over: bool,
+}
+
+/// A change of single events.
+enum Edit {
+    NotJson(u64),
+    Huge(u64, usize),
+    Drop(Which),
+    Duplicate(Which),
+    Unknown(Unknown),
+    NoUsage,
+    /// Did its work already.
+    Done,
+}
+
+#[derive(Default)]
+struct Framing {
+    no_names: bool,
+    wrong_names: bool,
+    lines: Option<Lines>,
+    bom: bool,
+    comments: bool,
+}
+
+impl Tamper {
+    fn new(source: Frames) -> Self {
+        Self {
+            source,
+            number: 0,
+            blocks: 0,
+            at_event: Vec::new(),
+            after: Vec::new(),
+            edits: Vec::new(),
+            framing: Framing::default(),
+            queue: VecDeque::new(),
+            recent: VecDeque::new(),
+            repeating: VecDeque::new(),
+            repeats_left: 0,
+            copy: None,
+            over: false,
+        }
+    }
+
+    /// Faults that are not bound to one place in time.
+    fn set(&mut self, fault: &Fault) {
+        match fault {
+            Fault::NotJson(Place::Event(pick)) => self.edits.push(Edit::NotJson(pick.from)),
+            Fault::Huge { bytes, place: Place::Event(pick) } => {
+                self.edits.push(Edit::Huge(pick.from, *bytes));
+            }
+            Fault::Drop(which) => self.edits.push(Edit::Drop(which.clone())),
+            Fault::Duplicate(which) => self.edits.push(Edit::Duplicate(which.clone())),
+            Fault::Unknown(unknown) => self.edits.push(Edit::Unknown(*unknown)),
+            Fault::NoUsage => self.edits.push(Edit::NoUsage),
+            Fault::TwoMessages => self.copy = Some(Vec::new()),
+            Fault::NoNames => self.framing.no_names = true,
+            Fault::WrongNames => self.framing.wrong_names = true,
+            Fault::Lines(lines) => self.framing.lines = Some(*lines),
+            Fault::Bom => self.framing.bom = true,
+            Fault::Comments => self.framing.comments = true,
+            // Not about events: the handler and the connection see to them.
+            _ => {}
+        }
+    }
+
+    fn take(&mut self, mut frame: Frame) {
+        let number = self.number;
+        self.fire_at(number);
+        self.number += 1;
+        let mut copies = 1;
+        let mut behind = Vec::new();
+        for edit in &mut self.edits {
+            match edit {
+                Edit::NotJson(at) if *at == number => frame = not_json(&frame),
+                Edit::Huge(at, bytes) if *at == number => frame.bytes = padded(&frame.bytes, *bytes),
+                Edit::Drop(which) if which.is(number, &frame.name) => copies = 0,
+                Edit::Duplicate(which) if which.is(number, &frame.name) => {
+                    copies += 1;
+                    *edit = Edit::Done;
+                }
+                Edit::NoUsage => frame = without_usage(frame),
+                Edit::Unknown(Unknown::StopReason) if frame.name == "message_delta" => {
+                    frame = with_unknown_stop_reason(frame);
+                }
+                Edit::Unknown(Unknown::Event) if frame.name == "message_start" => {
+                    behind.push(unknown_event());
+                    *edit = Edit::Done;
+                }
+                Edit::Unknown(Unknown::Delta) if frame.name == "content_block_start" => {
+                    behind.push(unknown_delta(self.blocks));
+                    *edit = Edit::Done;
+                }
+                Edit::Unknown(Unknown::Block) if frame.name == "message_delta" => {
+                    for frame in unknown_block(self.blocks) {
+                        self.queue.push_back(Act::Send(self.framing.dress(frame)));
+                    }
+                    *edit = Edit::Done;
+                }
+                _ => {}
+            }
+        }
+        self.blocks += u64::from(frame.name == "content_block_start");
+        if frame.name == "content_block_delta" {
+            self.recent.push_back(frame.clone());
+            if self.recent.len() > REPEATED_DELTAS {
+                self.recent.pop_front();
+            }
+        }
+        if let Some(copy) = &mut self.copy {
+            copy.push(frame.clone());
+        }
+        for again in 0..copies {
+            // The second of two equal events was not generated twice.
+            let tokens = if again == 0 { frame.tokens } else { 0 };
+            self.send(Frame { tokens, ..frame.clone() });
+        }
+        for frame in behind {
+            self.send(frame);
+        }
+        if copies > 0 {
+            self.fire_after(&frame.name);
+        }
+    }
+
+    /// The source is used up.
+    fn finish(&mut self) {
+        self.fire_at(self.number);
+        for frame in self.copy.take().unwrap_or_default() {
+            self.send(Frame { tokens: 0, ..frame });
+        }
+        self.over = self.queue.is_empty();
+    }
+
+    fn send(&mut self, frame: Frame) {
+        let frame = self.framing.dress(frame);
+        self.queue.push_back(Act::Send(frame));
+    }
+
+    fn fire_at(&mut self, number: u64) {
+        let mut later = Vec::new();
+        for (at, deed) in std::mem::take(&mut self.at_event) {
+            if at == number {
+                self.fire(deed);
+            } else {
+                later.push((at, deed));
+            }
+        }
+        self.at_event = later;
+    }
+
+    fn fire_after(&mut self, name: &str) {
+        let mut later = Vec::new();
+        for (after, deed) in std::mem::take(&mut self.after) {
+            if after == name {
+                self.fire(deed);
+            } else {
+                later.push((after, deed));
+            }
+        }
+        self.after = later;
+    }
+
+    fn fire(&mut self, deed: Deed) {
+        match deed {
+            Deed::Acts(acts) => self.queue.extend(acts),
+            Deed::Error(frame) => {
+                self.send(frame);
+                self.queue.push_back(Act::End);
+            }
+            Deed::Repeat(times) => {
+                self.repeating = self.recent.clone();
+                self.repeats_left = u64::from(times) * self.repeating.len() as u64;
+            }
+        }
+    }
+}
+
+impl Iterator for Tamper {
+    type Item = Act;
+
+    fn next(&mut self) -> Option<Act> {
+        loop {
+            if self.repeats_left > 0 {
+                self.repeats_left -= 1;
+                let frame = self.repeating.pop_front()?;
+                self.repeating.push_back(frame.clone());
+                return Some(Act::Send(self.framing.dress(frame)));
+            }
+            if let Some(act) = self.queue.pop_front() {
+                if matches!(act, Act::Cut(_) | Act::End) {
+                    self.over = true;
+                    self.queue.clear();
+                }
+                return Some(act);
+            }
+            if self.over {
+                return None;
+            }
+            match self.source.next() {
+                Some(frame) => self.take(frame),
+                None => self.finish(),
+            }
+        }
+    }
+}
+
+impl Which {
+    fn is(&self, number: u64, name: &str) -> bool {
+        match self {
+            Self::Named(wanted) => wanted == name,
+            Self::Numbered(pick) => pick.from == number,
+        }
+    }
+}
+
+impl Framing {
+    fn dress(&mut self, frame: Frame) -> Frame {
+        if !(self.no_names || self.wrong_names || self.lines.is_some() || self.bom || self.comments) {
+            return frame;
+        }
+        let mut bytes = Vec::with_capacity(frame.bytes.len() + 32);
+        if std::mem::take(&mut self.bom) {
+            bytes.extend_from_slice("\u{feff}".as_bytes());
+        }
+        if self.comments {
+            bytes.extend_from_slice(b": a comment\n");
+        }
+        for line in frame.bytes.split_inclusive(|byte| *byte == b'\n') {
+            match line.starts_with(b"event:") {
+                true if self.no_names => {}
+                true if self.wrong_names => bytes.extend_from_slice(b"event: other\n"),
+                _ => bytes.extend_from_slice(line),
+            }
+        }
+        let bytes: Vec<u8> = match self.lines {
+            None => bytes,
+            Some(Lines::Cr) => {
+                bytes.into_iter().map(|byte| if byte == b'\n' { b'\r' } else { byte }).collect()
+            }
+            Some(Lines::CrLf) => {
+                let mut wider = Vec::with_capacity(bytes.len() + 4);
+                for byte in bytes {
+                    if byte == b'\n' {
+                        wider.push(b'\r');
+                    }
+                    wider.push(byte);
+                }
+                wider
+            }
+        };
+        Frame { bytes: bytes.into(), ..frame }
+    }
+}
+
+fn message_of(kind: &str) -> &'static str {
+    match kind {
+        "overloaded_error" => "Overloaded",
+        "api_error" => "Internal server error",
+        "rate_limit_error" => "This request would exceed the rate limit for your organization",
+        "timeout_error" => "The request timed out while processing",
+        _ => "The simulator was asked for this error",
+    }
+}
+
+/// Bytes of no encoding, without line ends of their own, and a blank line, so that the next event stands by itself.
+fn garbage(bytes: usize, rng: &mut fastrand::Rng) -> Bytes {
+    let mut garbage: Vec<u8> = std::iter::repeat_with(|| rng.u8(0x80..)).take(bytes).collect();
+    garbage.extend_from_slice(b"\n\n");
+    garbage.into()
+}
+
+fn not_json(frame: &Frame) -> Frame {
+    let name = frame.name.clone();
+    let broken = format!(r#"{{"type":"{name}","inde"#);
+    Frame { tokens: frame.tokens, ..Frame::new(name, &broken) }
+}
+
+fn padded(bytes: &Bytes, size: usize) -> Bytes {
+    let at = bytes.iter().rposition(|byte| *byte == b'}').unwrap_or(bytes.len());
+    let mut wide = Vec::with_capacity(size.max(bytes.len()));
+    wide.extend_from_slice(&bytes[..at]);
+    wide.resize(at + size.saturating_sub(bytes.len()), b' ');
+    wide.extend_from_slice(&bytes[at..]);
+    wide.into()
+}
+
+fn edited(frame: Frame, edit: impl FnOnce(&mut Value)) -> Frame {
+    let Some(mut event) = frame.data().and_then(|data| serde_json::from_str::<Value>(data).ok()) else {
+        return frame;
+    };
+    edit(&mut event);
+    let edited = Frame::new(frame.name.clone(), &event.to_string());
+    Frame { bytes: edited.bytes, ..frame }
+}
+
+fn without_usage(frame: Frame) -> Frame {
+    let path = match &*frame.name {
+        "message_start" => "/message",
+        "message_delta" => "",
+        _ => return frame,
+    };
+    edited(frame, |event| {
+        if let Some(Value::Object(holder)) = event.pointer_mut(path) {
+            holder.shift_remove("usage");
+        }
+    })
+}
+
+fn with_unknown_stop_reason(frame: Frame) -> Frame {
+    edited(frame, |event| event["delta"]["stop_reason"] = json!("moonrise"))
+}
+
+fn unknown_event() -> Frame {
+    Frame::new("weather_report", r#"{"type":"weather_report","sky":"clear","nested":{"n":1.50}}"#)
+}
+
+fn unknown_delta(index: u64) -> Frame {
+    let delta =
+        json!({"type": "content_block_delta", "index": index, "delta": {"type": "glow_delta", "glow": 0.5}});
+    Frame::new("content_block_delta", &delta.to_string())
+}
+
+fn unknown_block(index: u64) -> [Frame; 3] {
+    let start = json!({"type": "content_block_start", "index": index, "content_block": {"type": "hologram", "seed": "x1"}});
+    let delta = json!({"type": "content_block_delta", "index": index, "delta": {"type": "voxel_delta", "voxels": [1, 2]}});
+    let stop = json!({"type": "content_block_stop", "index": index});
+    [
+        Frame::new("content_block_start", &start.to_string()),
+        Frame::new("content_block_delta", &delta.to_string()),
+        Frame::new("content_block_stop", &stop.to_string()),
+    ]
+}
