@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::exit::EXIT_CODES;
-use crate::{decode, sim};
+use crate::{decode, serve, sim};
 
 /// Streams from Claude that do not break.
 #[derive(Debug, Parser)]
@@ -18,6 +18,8 @@ pub(crate) struct Args {
 pub(crate) enum Command {
     /// Read a captured stream: its message, events, text, or departures from the grammar
     Decode(decode::DecodeArgs),
+    /// Run the gateway: what SDKs and applications talk to instead of the Claude API
+    Serve(serve::ServeArgs),
     /// Run the simulator: a Claude to build and test against
     Sim(sim::SimArgs),
 }

@@ -27,24 +27,44 @@ pub(crate) fn announce(listener: &TcpListener) -> Result<(), Failure> {
         .map_err(|error| Failure::writing(&error))
 }
 
-/// Ready at the first SIGINT or SIGTERM.
-pub(crate) async fn stop_signal() {
+/// The signals that ask to stop, SIGINT and SIGTERM; caught from when this is made.
+#[derive(Debug)]
+pub(crate) struct Signals {
     #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let (Ok(mut interrupt), Ok(mut terminate)) =
-            (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    interrupt: tokio::signal::unix::Signal,
+    #[cfg(unix)]
+    terminate: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    pub(crate) fn catch() -> Result<Self, Failure> {
+        #[cfg(unix)]
         {
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-            }
-            return;
+            use tokio::signal::unix::{SignalKind, signal};
+            let caught = |kind| {
+                signal(kind).map_err(|error| Failure::new(Exit::Other, format!("no signals: {error}")))
+            };
+            Ok(Self {
+                interrupt: caught(SignalKind::interrupt())?,
+                terminate: caught(SignalKind::terminate())?,
+            })
         }
+        #[cfg(not(unix))]
+        Ok(Self {})
     }
-    // Without signals only the end of the process ends it.
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending::<()>().await;
+
+    /// The next one.
+    pub(crate) async fn next(&mut self) {
+        #[cfg(unix)]
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+        #[cfg(not(unix))]
+        if tokio::signal::ctrl_c().await.is_err() {
+            // Only the end of the process ends it.
+            std::future::pending::<()>().await;
+        }
     }
 }
 

@@ -10,6 +10,7 @@ mod exit;
 mod listen;
 mod logging;
 mod output;
+mod serve;
 mod sim;
 
 use std::process::ExitCode;
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
     };
     let run = match args.command {
         Command::Decode(args) => decode::run(&args),
+        Command::Serve(args) => serve::run(&args),
         Command::Sim(args) => sim::run(&args),
     };
     match run {

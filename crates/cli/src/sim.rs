@@ -7,7 +7,8 @@ use clap::Args;
 use perennial_sim::{Pace, Simulator};
 
 use crate::exit::{Exit, Failure};
-use crate::{Run, listen, logging};
+use crate::listen::{self, Signals};
+use crate::{Run, logging};
 
 #[derive(Debug, Args)]
 pub(crate) struct SimArgs {
@@ -54,9 +55,11 @@ pub(crate) fn run(args: &SimArgs) -> Run {
         args.simulator.builder().build().map_err(|error| Failure::new(Exit::Configuration, error))?;
     listen::runtime()?.block_on(async {
         let listener = listen::bind(args.listen).await?;
+        // Caught before anyone can know that it runs.
+        let mut signals = Signals::catch()?;
         listen::announce(&listener)?;
         simulator
-            .run(listener, listen::stop_signal())
+            .run(listener, signals.next())
             .await
             .map_err(|error| Failure::new(Exit::Other, format!("the simulator stopped: {error}")))?;
         Ok(Exit::Done)

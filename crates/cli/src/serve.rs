@@ -1,0 +1,129 @@
+//! `perennial serve`: the gateway as a service.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use clap::Args;
+use perennial_gateway::{Clocks, Gateway, Key};
+use tokio::sync::oneshot;
+
+use crate::exit::{Exit, Failure, say};
+use crate::listen::{self, Signals};
+use crate::sim::SimulatorArgs;
+use crate::{Run, logging};
+
+/// What stands in for a key where the simulator answers, which takes any.
+const SIMULATOR_KEY: &str = "simulator";
+const CLAUDE_API: &str = "https://api.anthropic.com";
+
+#[derive(Debug, Args)]
+pub(crate) struct ServeArgs {
+    /// Where to listen; port 0 takes any free port
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8787", env = "PERENNIAL_LISTEN")]
+    listen: SocketAddr,
+    /// Where requests go; without it the Claude API if there is a key, else the embedded simulator
+    #[arg(long, value_name = "URL", env = "ANTHROPIC_BASE_URL")]
+    upstream: Option<String>,
+    /// The key that goes up in place of the clients' (better in the environment than here)
+    #[arg(long, value_name = "KEY", env = "ANTHROPIC_API_KEY", hide_env_values = true)]
+    upstream_key: Option<String>,
+    /// A key that clients must show; may be given several times, or with commas. Needed to listen beyond this machine
+    #[arg(
+        long,
+        value_name = "KEY",
+        env = "PERENNIAL_CLIENT_KEYS",
+        hide_env_values = true,
+        value_delimiter = ','
+    )]
+    client_key: Vec<String>,
+    /// Seconds of silence after which a client gets a ping
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "15")]
+    ping: Duration,
+    /// Seconds of silence of the upstream after which a stream is given up
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "60")]
+    silence: Duration,
+    /// Seconds that running streams get to end once the service is to stop
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "600")]
+    drain: Duration,
+    #[command(flatten, next_help_heading = "Embedded simulator")]
+    simulator: SimulatorArgs,
+}
+
+/// Where requests go, and what must live as long as they do.
+struct Target {
+    url: String,
+    key: Option<Key>,
+    _simulator: Option<perennial_sim::Handle>,
+}
+
+pub(crate) fn run(args: &ServeArgs) -> Run {
+    logging::start();
+    listen::runtime()?.block_on(serve(args))
+}
+
+async fn serve(args: &ServeArgs) -> Run {
+    // The embedded simulator lives as long as this.
+    let target = target(args).await?;
+    let mut clocks = Clocks::default();
+    (clocks.ping, clocks.silence, clocks.drain) = (args.ping, args.silence, args.drain);
+    let mut builder = Gateway::builder(target.url).clocks(clocks);
+    if let Some(key) = target.key {
+        builder = builder.upstream_key(key);
+    }
+    for key in &args.client_key {
+        builder = builder.client_key(usable(key, "--client-key")?);
+    }
+    let gateway = builder.build().map_err(|error| Failure::new(Exit::Configuration, error))?;
+    let unusable = |error| Failure::new(Exit::Configuration, error);
+    gateway.may_listen(args.listen).map_err(unusable)?;
+    let listener = listen::bind(args.listen).await?;
+    // Caught before anyone can know that it runs.
+    let mut signals = Signals::catch()?;
+    listen::announce(&listener)?;
+    let (stop, stopped) = oneshot::channel::<()>();
+    let mut serving = std::pin::pin!(gateway.run(listener, async { drop(stopped.await) }));
+    tokio::select! {
+        served = &mut serving => return served.map(|()| Exit::Done).map_err(unusable),
+        () = signals.next() => {}
+    }
+    say("stopping: no new requests; running streams may end (a second signal ends them now)");
+    drop(stop);
+    tokio::select! {
+        served = serving => served.map(|()| Exit::Done).map_err(unusable),
+        () = signals.next() => Ok(Exit::Interrupted),
+    }
+}
+
+async fn target(args: &ServeArgs) -> Result<Target, Failure> {
+    let key = match args.upstream_key.as_deref().filter(|key| !key.trim().is_empty()) {
+        Some(key) => Some(usable(key, "ANTHROPIC_API_KEY")?),
+        None => None,
+    };
+    match (&args.upstream, key) {
+        (Some(url), key) => Ok(Target { url: url.clone(), key, _simulator: None }),
+        (None, Some(key)) => Ok(Target { url: CLAUDE_API.to_owned(), key: Some(key), _simulator: None }),
+        (None, None) => {
+            let spawned = args.simulator.builder().spawn().await;
+            let simulator = spawned.map_err(|error| Failure::new(Exit::Configuration, error))?;
+            say(
+                "no key and no upstream: the embedded simulator answers (set ANTHROPIC_API_KEY or --upstream for the real thing)",
+            );
+            Ok(Target { url: simulator.url(), key: Key::new(SIMULATOR_KEY), _simulator: Some(simulator) })
+        }
+    }
+}
+
+fn usable(key: &str, from: &str) -> Result<Key, Failure> {
+    Key::new(key).ok_or_else(|| {
+        Failure::new(Exit::Configuration, format!("{from} holds something that cannot be sent as a key"))
+    })
+}
+
+/// A duration in seconds, such as `15` or `0.5`.
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| "not a number of seconds".to_owned())?;
+    Duration::try_from_secs_f64(seconds)
+        .ok()
+        .filter(|span| !span.is_zero() && span.as_secs() <= 86_400)
+        .ok_or_else(|| "must be above 0 and at most a day".to_owned())
+}

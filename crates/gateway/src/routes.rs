@@ -1,0 +1,52 @@
+//! Which path is answered by what.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{get, post};
+use http::StatusCode;
+use perennial_protocol::ErrorKind;
+
+use crate::messages;
+use crate::pass::pass;
+use crate::refusal::{Refusal, RequestId};
+use crate::service::Service;
+
+pub(crate) fn router(service: Arc<Service>) -> Router {
+    Router::new()
+        .route("/v1/messages", post(messages::create))
+        .route("/v1/messages/count_tokens", post(pass))
+        .route("/v1/messages/batches", get(pass).post(pass))
+        .route("/v1/messages/batches/{id}", get(pass).delete(pass))
+        .route("/v1/messages/batches/{id}/cancel", post(pass))
+        .route("/v1/messages/batches/{id}/results", get(pass))
+        .route("/v1/models", get(pass))
+        .route("/v1/models/{id}", get(pass))
+        // Clients ask for this to learn whether anyone is there; the upstream is not meant.
+        .route("/api/hello", get(|| async { StatusCode::OK }))
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/readyz", get(ready))
+        .method_not_allowed_fallback(wrong_method)
+        .fallback(unknown_path)
+        .with_state(service)
+}
+
+async fn ready(State(service): State<Arc<Service>>) -> Response {
+    if service.draining.is_cancelled() {
+        (StatusCode::SERVICE_UNAVAILABLE, "draining\n").into_response()
+    } else {
+        "ok\n".into_response()
+    }
+}
+
+async fn wrong_method(request: Request) -> Response {
+    let message = format!("{} does not take {}", request.uri().path(), request.method());
+    Refusal::new(405, ErrorKind::InvalidRequest, message).response(&RequestId::new())
+}
+
+async fn unknown_path(request: Request) -> Response {
+    let message = format!("{} is no path of this gateway", request.uri().path());
+    Refusal::new(404, ErrorKind::NotFound, message).response(&RequestId::new())
+}

@@ -1,0 +1,114 @@
+//! The accept loop, the connections, and their end.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use perennial_protocol::ErrorKind;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use crate::refusal::{RequestId, error_body};
+use crate::routes;
+use crate::service::Service;
+
+/// After a failed accept (no file descriptors left, mostly).
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// How long a client that is one too many may take to read why.
+const FAREWELL: Duration = Duration::from_secs(1);
+/// From the `error` event that ends a stream at shutdown to the end of its connection.
+const LAST_WRITES: Duration = Duration::from_secs(5);
+
+pub(crate) async fn run(
+    service: Arc<Service>,
+    listener: TcpListener,
+    shutdown: impl Future<Output = ()> + Send,
+) {
+    let router = routes::router(Arc::clone(&service));
+    let seats = Arc::new(Semaphore::new(service.limits.connections.0.min(Semaphore::MAX_PERMITS)));
+    let mut connections = JoinSet::new();
+    let mut shutdown = std::pin::pin!(shutdown);
+    loop {
+        tokio::select! {
+            () = &mut shutdown => break,
+            Some(_) = connections.join_next() => {}
+            accepted = listener.accept() => match accepted {
+                Ok((socket, _)) => match Arc::clone(&seats).try_acquire_owned() {
+                    Ok(seat) => {
+                        let served = serve(Arc::clone(&service), socket, router.clone());
+                        connections.spawn(async move {
+                            served.await;
+                            drop(seat);
+                        });
+                    }
+                    Err(_) => {
+                        connections.spawn(turn_away(socket));
+                    }
+                },
+                Err(error) => {
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            },
+        }
+    }
+    drop(listener);
+    service.draining.cancel();
+    let ended = async { while connections.join_next().await.is_some() {} };
+    let mut ended = std::pin::pin!(ended);
+    if tokio::time::timeout(service.clocks.drain, &mut ended).await.is_err() {
+        tracing::warn!("streams that still run are ended");
+        service.ending.cancel();
+        if tokio::time::timeout(LAST_WRITES, ended).await.is_err() {
+            tracing::warn!("connections whose clients do not read are closed");
+        }
+    }
+}
+
+async fn serve(service: Arc<Service>, socket: TcpStream, router: Router) {
+    if let Err(error) = socket.set_nodelay(true) {
+        tracing::debug!(%error, "the client left before it was served");
+        return;
+    }
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(service.clocks.header_read)
+        .serve_connection(TokioIo::new(socket), TowerToHyperService::new(router));
+    let mut connection = std::pin::pin!(connection);
+    let served = tokio::select! {
+        served = connection.as_mut() => served,
+        () = service.draining.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = served {
+        // Clients that leave end here.
+        tracing::debug!(%error, "a connection ended");
+    }
+}
+
+/// One connection too many: told so, and closed.
+async fn turn_away(mut socket: TcpStream) {
+    let id = RequestId::new();
+    let message = "the gateway has no connection left; try again soon";
+    let body = error_body(&ErrorKind::Overloaded, message, &id);
+    let answer = format!(
+        "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\nrequest-id: {id}\r\nretry-after: 1\r\n\
+         connection: close\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let told = async {
+        socket.write_all(answer.as_bytes()).await?;
+        socket.shutdown().await?;
+        // Closing with unread bytes of the client would reset the connection under what was just written.
+        tokio::io::copy(&mut socket, &mut tokio::io::sink()).await
+    };
+    drop(tokio::time::timeout(FAREWELL, told).await);
+}

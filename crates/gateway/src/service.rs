@@ -1,0 +1,67 @@
+//! What every request shares.
+
+use bytes::Bytes;
+use http::request::Parts;
+use perennial_protocol::ErrorKind;
+use tokio_util::sync::CancellationToken;
+
+use crate::access::Access;
+use crate::headers;
+use crate::limits::{Clocks, Limits};
+use crate::refusal::Refusal;
+use crate::upstream::{Upstream, UpstreamBody, UpstreamFailure};
+
+#[derive(Debug)]
+pub(crate) struct Service {
+    pub(crate) access: Access,
+    pub(crate) limits: Limits,
+    pub(crate) clocks: Clocks,
+    pub(crate) upstream: Upstream,
+    /// The wish to stop: no new connections, `/readyz` says no.
+    pub(crate) draining: CancellationToken,
+    /// The end of patience: streams that still run are ended.
+    pub(crate) ending: CancellationToken,
+}
+
+impl Service {
+    /// Sends a request up and waits for the head of the answer.
+    pub(crate) async fn up(
+        &self,
+        head: &Parts,
+        body: Bytes,
+    ) -> Result<http::Response<UpstreamBody>, Refusal> {
+        let mut headers = headers::up(&head.headers);
+        self.access.credential(&head.headers, &mut headers);
+        let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
+        let sent = self.upstream.send(head.method.clone(), path, headers, body);
+        match tokio::time::timeout(self.clocks.first_byte, sent).await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(failure)) => {
+                tracing::warn!(error = %failure, source = ?std::error::Error::source(&failure), "the upstream cannot be asked");
+                Err(refusal(&failure))
+            }
+            Err(_) => {
+                let message =
+                    format!("the upstream did not answer within {} s", self.clocks.first_byte.as_secs());
+                Err(Refusal::new(504, ErrorKind::Timeout, message))
+            }
+        }
+    }
+}
+
+fn refusal(failure: &UpstreamFailure) -> Refusal {
+    match failure {
+        UpstreamFailure::ConnectTimeout => {
+            Refusal::new(504, ErrorKind::Timeout, "no connection to the upstream could be made in time")
+        }
+        UpstreamFailure::Connect(_) => {
+            Refusal::new(502, ErrorKind::Api, "no connection to the upstream could be made")
+        }
+        UpstreamFailure::Address => {
+            Refusal::invalid("the path of the request cannot be sent to the upstream")
+        }
+        UpstreamFailure::Broken(_) | UpstreamFailure::Client(_) => {
+            Refusal::new(502, ErrorKind::Api, "the upstream closed the connection without an answer")
+        }
+    }
+}
