@@ -5,8 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Extension;
-use axum::extract::{Path, Query, Request, State};
+use axum::extract::{Path, Query};
 use axum::response::Response;
 use http::HeaderMap;
 use jiff::{SignedDuration, Timestamp};
@@ -18,7 +17,6 @@ use crate::answer::Refused;
 use crate::desk::Desk;
 use crate::events;
 use crate::journal::Outcome;
-use crate::line::Line;
 use crate::mind::{Manners, digest};
 use crate::models::Page;
 use crate::reply;
@@ -174,15 +172,7 @@ fn work(desk: &Desk, headers: &HeaderMap, requests: Vec<(String, Value)>) -> Vec
     requests.into_iter().map(answer).collect()
 }
 
-pub(crate) async fn create(
-    State(desk): State<Arc<Desk>>,
-    Extension(line): Extension<Arc<Line>>,
-    request: Request,
-) -> Response {
-    let mut call = match Call::open(desk, line, request) {
-        Ok(call) => call,
-        Err(response) => return response,
-    };
+pub(crate) async fn create(mut call: Call) -> Response {
     let body = call.read_json().await;
     let requests = match body.and_then(|body| requests(&body)) {
         Ok(requests) => requests,
@@ -204,34 +194,19 @@ pub(crate) async fn create(
     call.answer_json(&shown)
 }
 
-pub(crate) async fn list(
-    State(desk): State<Arc<Desk>>,
-    Extension(line): Extension<Arc<Line>>,
-    Query(page): Query<Page>,
-    request: Request,
-) -> Response {
-    answered(Call::open(desk, line, request), |desk| {
+pub(crate) async fn list(Query(page): Query<Page>, call: Call) -> Response {
+    answered(call, |desk| {
         let newest_first: Vec<Value> = desk.batches.kept.lock().iter().rev().map(Batch::to_json).collect();
         page.of(&newest_first)
     })
 }
 
-pub(crate) async fn get(
-    State(desk): State<Arc<Desk>>,
-    Extension(line): Extension<Arc<Line>>,
-    Path(id): Path<String>,
-    request: Request,
-) -> Response {
-    answered(Call::open(desk, line, request), |desk| desk.batches.find(&id, |batch| batch.to_json()))
+pub(crate) async fn get(Path(id): Path<String>, call: Call) -> Response {
+    answered(call, |desk| desk.batches.find(&id, |batch| batch.to_json()))
 }
 
-pub(crate) async fn cancel(
-    State(desk): State<Arc<Desk>>,
-    Extension(line): Extension<Arc<Line>>,
-    Path(id): Path<String>,
-    request: Request,
-) -> Response {
-    answered(Call::open(desk, line, request), |desk| {
+pub(crate) async fn cancel(Path(id): Path<String>, call: Call) -> Response {
+    answered(call, |desk| {
         desk.batches.find(&id, |batch| {
             if batch.ended() {
                 return batch.to_json();
@@ -247,13 +222,8 @@ pub(crate) async fn cancel(
     })
 }
 
-pub(crate) async fn delete(
-    State(desk): State<Arc<Desk>>,
-    Extension(line): Extension<Arc<Line>>,
-    Path(id): Path<String>,
-    request: Request,
-) -> Response {
-    answered(Call::open(desk, line, request), |desk| {
+pub(crate) async fn delete(Path(id): Path<String>, call: Call) -> Response {
+    answered(call, |desk| {
         if !desk.batches.find(&id, |batch| batch.ended())? {
             return Err(Refused::invalid(format!(
                 "Message Batch {id} is still being processed; cancel it first"
@@ -264,16 +234,7 @@ pub(crate) async fn delete(
     })
 }
 
-pub(crate) async fn results(
-    State(desk): State<Arc<Desk>>,
-    Extension(line): Extension<Arc<Line>>,
-    Path(id): Path<String>,
-    request: Request,
-) -> Response {
-    let call = match Call::open(desk, line, request) {
-        Ok(call) => call,
-        Err(response) => return response,
-    };
+pub(crate) async fn results(Path(id): Path<String>, call: Call) -> Response {
     let found = call.desk.batches.find(&id, |batch| batch.ended().then(|| batch.results()));
     match found {
         Ok(Some(lines)) => {
@@ -291,12 +252,9 @@ pub(crate) async fn results(
     }
 }
 
-fn answered(call: Result<Call, Response>, body: impl FnOnce(&Desk) -> Result<Value, Refused>) -> Response {
-    match call {
-        Err(response) => response,
-        Ok(call) => match body(&call.desk) {
-            Ok(body) => call.answer_json(&body),
-            Err(refused) => call.refuse(&refused),
-        },
+fn answered(call: Call, body: impl FnOnce(&Desk) -> Result<Value, Refused>) -> Response {
+    match body(&call.desk) {
+        Ok(body) => call.answer_json(&body),
+        Err(refused) => call.refuse(&refused),
     }
 }

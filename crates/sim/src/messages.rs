@@ -4,21 +4,17 @@
 //! break, a wait, a status), the rules of the API, the answer.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Extension;
 use axum::body::Body;
-use axum::extract::{Request, State};
 use axum::response::Response;
 use serde_json::{Value, json};
 
 use crate::answer::Refused;
-use crate::desk::Desk;
 use crate::fault::{Fault, Place, Tampered, WrongBody, tamper};
 use crate::frame::{Frame, Frames};
 use crate::journal::{Outcome, Phase};
-use crate::line::{Cut, Line};
+use crate::line::Cut;
 use crate::mind::digest;
 use crate::orders::{ATTEMPT_HEADER, HEADER, Orders};
 use crate::pace::{Metronome, Pace};
@@ -33,17 +29,6 @@ const JSON: &str = "application/json";
 /// Pings of a `ping-stall`, where the pace has none.
 const DEFAULT_PING: Duration = Duration::from_secs(30);
 
-pub(crate) async fn create(
-    State(desk): State<Arc<Desk>>,
-    Extension(line): Extension<Arc<Line>>,
-    request: Request,
-) -> Response {
-    match Call::open(desk, line, request) {
-        Ok(call) => respond(call).await,
-        Err(response) => response,
-    }
-}
-
 /// All that is ordered for one request.
 struct Brief {
     orders: Orders,
@@ -54,7 +39,7 @@ struct Brief {
     seed: u64,
 }
 
-async fn respond(mut call: Call) -> Response {
+pub(crate) async fn create(mut call: Call) -> Response {
     call.line.cap_writes(0);
     let body = match call.read().await {
         Ok(body) => body,
@@ -220,15 +205,7 @@ async fn broken(call: Call, cut: Cut) -> Response {
     std::future::pending().await
 }
 
-pub(crate) async fn count_tokens(
-    State(desk): State<Arc<Desk>>,
-    Extension(line): Extension<Arc<Line>>,
-    request: Request,
-) -> Response {
-    let mut call = match Call::open(desk, line, request) {
-        Ok(call) => call,
-        Err(response) => return response,
-    };
+pub(crate) async fn count_tokens(mut call: Call) -> Response {
     match call.read_json().await {
         Ok(request) => {
             let model = request.get("model").and_then(Value::as_str).map(str::to_owned);

@@ -1,16 +1,11 @@
 //! `GET /v1/models` and `GET /v1/models/{id}`.
 
-use std::sync::Arc;
-
-use axum::Extension;
-use axum::extract::{Path, Query, Request, State};
+use axum::extract::{Path, Query};
 use axum::response::Response;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::answer::Refused;
-use crate::desk::Desk;
-use crate::line::Line;
 use crate::routes::Call;
 
 const DEFAULT_PAGE: usize = 20;
@@ -55,33 +50,17 @@ impl Page {
     }
 }
 
-pub(crate) async fn list(
-    State(desk): State<Arc<Desk>>,
-    Extension(line): Extension<Arc<Line>>,
-    Query(page): Query<Page>,
-    request: Request,
-) -> Response {
-    match Call::open(desk, line, request) {
-        Err(response) => response,
-        Ok(call) => match page.of(&call.desk.mind.models()) {
-            Ok(body) => call.answer_json(&body),
-            Err(refused) => call.refuse(&refused),
-        },
+pub(crate) async fn list(Query(page): Query<Page>, call: Call) -> Response {
+    match page.of(&call.desk.mind.models()) {
+        Ok(body) => call.answer_json(&body),
+        Err(refused) => call.refuse(&refused),
     }
 }
 
-pub(crate) async fn get(
-    State(desk): State<Arc<Desk>>,
-    Extension(line): Extension<Arc<Line>>,
-    Path(id): Path<String>,
-    request: Request,
-) -> Response {
-    match Call::open(desk, line, request) {
-        Err(response) => response,
-        Ok(call) => match call.desk.mind.model(&id) {
-            Some(model) => call.answer_json(&model),
-            None => call.refuse(&Refused::not_found(format!("model: {id}"))),
-        },
+pub(crate) async fn get(Path(id): Path<String>, call: Call) -> Response {
+    match call.desk.mind.model(&id) {
+        Some(model) => call.answer_json(&model),
+        None => call.refuse(&Refused::not_found(format!("model: {id}"))),
     }
 }
 
@@ -89,7 +68,7 @@ pub(crate) async fn get(
 mod tests {
     use super::*;
 
-    fn check(query: Page, ids: &[&str], more: bool) {
+    fn check(query: &Page, ids: &[&str], more: bool) {
         let all: Vec<Value> = ["a", "b", "c", "d", "e"].iter().map(|id| json!({"id": id})).collect();
         let body = query.of(&all).unwrap();
         let found: Vec<&str> =
@@ -101,12 +80,12 @@ mod tests {
     #[test]
     fn pages_go_both_ways() {
         let some = |id: &str| Some(id.to_owned());
-        check(Page::default(), &["a", "b", "c", "d", "e"], false);
-        check(Page { limit: Some(2), ..Page::default() }, &["a", "b"], true);
-        check(Page { limit: Some(2), after_id: some("b"), ..Page::default() }, &["c", "d"], true);
-        check(Page { after_id: some("e"), ..Page::default() }, &[], false);
-        check(Page { limit: Some(2), before_id: some("d"), ..Page::default() }, &["b", "c"], true);
-        check(Page { limit: Some(9), before_id: some("b"), ..Page::default() }, &["a"], false);
+        check(&Page::default(), &["a", "b", "c", "d", "e"], false);
+        check(&Page { limit: Some(2), ..Page::default() }, &["a", "b"], true);
+        check(&Page { limit: Some(2), after_id: some("b"), ..Page::default() }, &["c", "d"], true);
+        check(&Page { after_id: some("e"), ..Page::default() }, &[], false);
+        check(&Page { limit: Some(2), before_id: some("d"), ..Page::default() }, &["b", "c"], true);
+        check(&Page { limit: Some(9), before_id: some("b"), ..Page::default() }, &["a"], false);
         assert!(Page { after_id: some("x"), ..Page::default() }.of(&[]).is_err());
         assert!(Page { limit: Some(0), ..Page::default() }.of(&[]).is_err());
     }

@@ -170,7 +170,7 @@ impl PaceChange {
             }
             ("jitter", _) => self.jitter = Some(number(0.0..=1.0)?),
             ("burst", _) => {
-                self.burst = Some(value.parse().ok().filter(|n| (1..=10_000).contains(n)).ok_or_else(wrong)?)
+                self.burst = Some(value.parse().ok().filter(|n| (1..=10_000).contains(n)).ok_or_else(wrong)?);
             }
             ("ping", "never") => self.ping = Some(None),
             ("ping", _) => self.ping = Some(Some(span(value)?).filter(|span| !span.is_zero())),

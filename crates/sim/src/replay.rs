@@ -43,7 +43,7 @@ impl Recordings {
             )));
         }
         match std::fs::read(self.folder.join(format!("{name}.sse"))) {
-            Ok(bytes) => Ok(Recorded::cut(bytes.into())),
+            Ok(bytes) => Ok(Recorded::cut(&bytes.into())),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Err(self.unknown(name)),
             Err(error) => {
                 Err(Refused::new(500, "api_error", format!("replay:{name} cannot be read: {error}")))
@@ -90,16 +90,16 @@ impl Recordings {
 }
 
 impl Recorded {
-    fn cut(bytes: Bytes) -> Self {
+    fn cut(bytes: &Bytes) -> Self {
         let mut decoder = Decoder::with_limit(MaxEventBytes::new(usize::MAX));
         let mut input = &bytes[..];
         let mut recorded = Self { frames: Vec::new(), message_id: None, usage: Usage::default() };
         let mut at = 0;
         while let Some(Ok(frame)) = decoder.next_frame(&mut input) {
-            at = recorded.take(&bytes, at, &frame);
+            at = recorded.take(bytes, at, &frame);
         }
         if let Some(frame) = decoder.finish() {
-            recorded.take(&bytes, at, &frame);
+            recorded.take(bytes, at, &frame);
         }
         recorded
     }
@@ -165,7 +165,7 @@ mod tests {
     #[test]
     fn cutting_keeps_every_byte() {
         for text in ["", "data: 1\r\n\r\ndata: 2\r\r: x\n\n\n", "\u{feff}event: a\ndata: b\n\nevent: cut"] {
-            let recorded = Recorded::cut(Bytes::from(text));
+            let recorded = Recorded::cut(&Bytes::from(text));
             let joined: Vec<u8> = recorded.frames.iter().flat_map(|frame| frame.bytes.to_vec()).collect();
             assert_eq!(joined, text.as_bytes(), "{text:?}");
         }

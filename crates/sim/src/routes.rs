@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Request, State};
+use axum::Router;
+use axum::extract::{FromRequest, Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::{Extension, Router};
 use http::StatusCode;
 use http::header::AUTHORIZATION;
 
@@ -48,9 +48,11 @@ pub(crate) struct Call {
     body: axum::body::Body,
 }
 
-impl Call {
-    /// Opens the entry, and closes it again with an answer where the request has no key.
-    pub(crate) fn open(desk: Arc<Desk>, line: Arc<Line>, request: Request) -> Result<Self, Response> {
+impl FromRequest<Arc<Desk>> for Call {
+    type Rejection = Response;
+
+    /// Opens the entry, and closes it again where the request has no key.
+    async fn from_request(request: Request, desk: &Arc<Desk>) -> Result<Self, Response> {
         let (head, body) = request.into_parts();
         let request_id = desk.request_id();
         let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
@@ -58,28 +60,20 @@ impl Call {
         let key = key(&head.headers);
         recording.note(|entry| {
             entry.key = key.map(|key| fingerprint(desk.seed, key.as_bytes()));
-            entry.headers = head
-                .headers
-                .iter()
-                .map(|(name, value)| {
-                    let shown = if SECRET_HEADERS.contains(&name.as_str()) {
-                        format!("fingerprint:{}", fingerprint(desk.seed, value.as_bytes()))
-                    } else {
-                        String::from_utf8_lossy(value.as_bytes()).into_owned()
-                    };
-                    (name.as_str().to_owned(), shown)
-                })
-                .collect();
+            entry.headers = shown_headers(&head.headers, desk.seed);
         });
         let keyless = key.is_none();
-        let call = Self { desk, line, recording, request_id, head, body };
+        let line = head.extensions.get::<Arc<Line>>().cloned().unwrap_or_default();
+        let call = Self { desk: Arc::clone(desk), line, recording, request_id, head, body };
         if keyless {
             let message = "x-api-key header is required";
             return Err(call.refuse(&Refused::new(401, "authentication_error", message)));
         }
         Ok(call)
     }
+}
 
+impl Call {
     /// The whole body of the request.
     pub(crate) async fn read(&mut self) -> Result<bytes::Bytes, Refused> {
         let body = std::mem::take(&mut self.body);
@@ -126,6 +120,19 @@ impl Call {
     }
 }
 
+/// The headers as the journal shows them.
+fn shown_headers(headers: &http::HeaderMap, seed: u64) -> Vec<(String, String)> {
+    let shown = |(name, value): (&http::HeaderName, &http::HeaderValue)| {
+        let text = if SECRET_HEADERS.contains(&name.as_str()) {
+            format!("fingerprint:{}", fingerprint(seed, value.as_bytes()))
+        } else {
+            String::from_utf8_lossy(value.as_bytes()).into_owned()
+        };
+        (name.as_str().to_owned(), text)
+    };
+    headers.iter().map(shown).collect()
+}
+
 /// The API key, however it was sent. `x-api-key` wins, as with the service.
 fn key(headers: &http::HeaderMap) -> Option<&str> {
     let plain = headers.get("x-api-key").and_then(|value| value.to_str().ok());
@@ -142,11 +149,7 @@ async fn not_found(State(desk): State<Arc<Desk>>, request: Request) -> Response 
     reply::refusal(&Refused::not_found(message), &desk.request_id())
 }
 
-async fn not_allowed(
-    State(desk): State<Arc<Desk>>,
-    Extension(_): Extension<Arc<Line>>,
-    request: Request,
-) -> Response {
+async fn not_allowed(State(desk): State<Arc<Desk>>, request: Request) -> Response {
     let message = format!("Method {} is not allowed for {}", request.method(), request.uri().path());
     reply::refusal(&Refused::new(405, "invalid_request_error", message), &desk.request_id())
 }

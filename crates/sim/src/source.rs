@@ -20,7 +20,7 @@ const BENCH: &str = "bench:";
 
 pub(crate) enum Source {
     Answer(Box<Answer>),
-    Recorded { recorded: Recorded, folded: Option<Value> },
+    Recorded { recorded: Box<Recorded>, folded: Option<Value> },
     Bench { bench: Bench, model: String },
 }
 
@@ -59,7 +59,7 @@ impl Source {
         };
         let name = name.to_owned();
         let read = tokio::task::spawn_blocking(move || {
-            let recorded = recordings.load(&name)?;
+            let recorded = Box::new(recordings.load(&name)?);
             Ok(Self::Recorded { recorded, folded: recordings.message(&name) })
         });
         read.await.unwrap_or_else(|error| Err(Refused::new(500, "api_error", error.to_string())))
