@@ -3,7 +3,7 @@
 use perennial_sse::{Decoder, Frame, MaxEventBytes};
 
 use crate::surrogate::{Half, repair};
-use crate::{DecodeError, Event};
+use crate::{DecodeError, Event, hot};
 
 /// Splits the body of a stream into frames and reads their events.
 ///
@@ -42,6 +42,7 @@ impl EventDecoder {
     ///
     /// # Errors
     /// [`DecodeError`]: this event is lost, the next can be read.
+    #[inline]
     pub fn next_event<'d, 'c: 'd>(
         &'d mut self,
         input: &mut &'c [u8],
@@ -50,19 +51,12 @@ impl EventDecoder {
             Ok(frame) => frame,
             Err(error) => return Some(Err(error.into())),
         };
-        let half = self.half.is_waiting();
-        match Received::read_strictly(frame) {
-            Ok(received) if !half => Some(Ok(received)),
-            // Rare: a character that was cut between two deltas.
-            _ => match frame.data().map(|_| frame.data_lossy()).filter(|data| half || repair(data).is_some())
-            {
-                Some(data) => {
-                    let event = self.half.decode(&frame.event_lossy(), &data);
-                    Some(event.map(|event| Received { frame, event: Some(event) }))
-                }
-                None => Some(Received::read(frame)),
-            },
+        if !self.half.is_waiting()
+            && let Some(event) = frame.data().and_then(hot::delta)
+        {
+            return Some(Ok(Received { frame, event: Some(event) }));
         }
+        Some(self.half.read(frame))
     }
 
     /// The end of the body: a complete `message_stop` that lacks only its blank line, if that is what is left.
@@ -88,7 +82,7 @@ impl<'a> Received<'a> {
         })
     }
 
-    fn read_strictly(frame: Frame<'a>) -> Result<Self, DecodeError> {
+    pub(crate) fn read_strictly(frame: Frame<'a>) -> Result<Self, DecodeError> {
         let event = match frame.data() {
             None | Some(b"" | b"[DONE]") => None,
             Some(data) => Some(match std::str::from_utf8(data) {

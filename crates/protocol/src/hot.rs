@@ -13,6 +13,7 @@ const EVENT: &[u8] = br#"{"type":"content_block_delta","index":"#;
 const DELTA: &[u8] = br#","delta":{"type":""#;
 
 /// Reads a delta of the usual form; `None` sends it the slow way.
+#[inline]
 pub(crate) fn delta(data: &[u8]) -> Option<Event<'_>> {
     let rest = data.strip_prefix(EVENT)?;
     let (index, rest) = index(rest)?;
@@ -43,6 +44,7 @@ enum Kind {
 }
 
 /// A number without leading zero that surely fits.
+#[inline]
 fn index(bytes: &[u8]) -> Option<(u64, &[u8])> {
     let digits = bytes.iter().take(18).take_while(|byte| byte.is_ascii_digit()).count();
     let (number, rest) = bytes.split_at(digits);
@@ -53,18 +55,26 @@ fn index(bytes: &[u8]) -> Option<(u64, &[u8])> {
 }
 
 /// The string whose opening quote was read, and what follows its closing quote.
+#[inline]
 fn string(bytes: &[u8]) -> Option<(Cow<'_, str>, &[u8])> {
-    let first = memchr2(b'"', b'\\', bytes)?;
+    let first = special(bytes)?;
     if bytes[first] == b'"' {
-        return Some((Cow::Borrowed(plain(&bytes[..first])?), &bytes[first + 1..]));
+        return Some((Cow::Borrowed(std::str::from_utf8(&bytes[..first]).ok()?), &bytes[first + 1..]));
     }
-    let mut text = String::with_capacity(bytes.len().min(first + 64));
+    escaped(bytes, first)
+}
+
+/// The same for a string whose first escape stands at `at`.
+fn escaped(bytes: &[u8], mut at: usize) -> Option<(Cow<'_, str>, &[u8])> {
+    let mut text = String::with_capacity(bytes.len().min(at + 64));
     let mut rest = bytes;
-    let mut at = first;
     loop {
-        text.push_str(plain(&rest[..at])?);
-        if rest[at] == b'"' {
-            return Some((Cow::Owned(text), &rest[at + 1..]));
+        text.push_str(std::str::from_utf8(&rest[..at]).ok()?);
+        match rest[at] {
+            b'"' => return Some((Cow::Owned(text), &rest[at + 1..])),
+            b'\\' => {}
+            // A control character, which JSON forbids.
+            _ => return None,
         }
         text.push(match rest.get(at + 1)? {
             b'n' => '\n',
@@ -79,28 +89,49 @@ fn string(bytes: &[u8]) -> Option<(Cow<'_, str>, &[u8])> {
             _ => return None,
         });
         rest = &rest[at + 2..];
-        at = memchr2(b'"', b'\\', rest)?;
+        at = special(rest)?;
     }
 }
 
-/// Bytes of a string as text: valid UTF-8 without control characters, as JSON demands.
-fn plain(bytes: &[u8]) -> Option<&str> {
-    if bytes.iter().any(|byte| *byte < 0x20) {
-        return None;
+/// Where the first quote, backslash or control character stands. Most texts are a few words, so eight bytes at a time beat a search that
+/// must first get going; long ones go on with such searches.
+#[inline]
+fn special(bytes: &[u8]) -> Option<usize> {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    const SHORT: usize = 64;
+    let mut at = 0;
+    while at < SHORT
+        && let Some(word) = bytes[at..].first_chunk::<8>()
+    {
+        let word = u64::from_le_bytes(*word);
+        let below = |word: u64, least: u64| word.wrapping_sub(ONES * least) & !word;
+        let equal = |byte: u8| below(word ^ (ONES * u64::from(byte)), 1);
+        let found = (equal(b'"') | equal(b'\\') | below(word, 0x20)) & (ONES * 0x80);
+        if found != 0 {
+            return Some(at + found.trailing_zeros() as usize / 8);
+        }
+        at += 8;
     }
-    std::str::from_utf8(bytes).ok()
+    let rest = &bytes[at..];
+    let end = memchr2(b'"', b'\\', rest)?;
+    // Without an early exit the compiler looks at many bytes at once.
+    let control = rest[..end].iter().fold(false, |control, byte| control | (*byte < 0x20));
+    if control {
+        rest[..end].iter().position(|byte| *byte < 0x20).map(|found| at + found)
+    } else {
+        Some(at + end)
+    }
 }
 
 /// Whether only the two closing braces are left, with the blanks that the service pads them with.
+#[inline]
 fn is_end(bytes: &[u8]) -> bool {
+    const BLANKS: &[u8] = &[b' '; 64];
     let Some(rest) = bytes.strip_prefix(b"}") else { return false };
-    let rest = skip_blanks(rest);
-    rest.strip_prefix(b"}").is_some_and(|rest| skip_blanks(rest).is_empty())
-}
-
-fn skip_blanks(bytes: &[u8]) -> &[u8] {
-    let blanks = bytes.iter().take_while(|byte| **byte == b' ').count();
-    &bytes[blanks..]
+    match rest.strip_suffix(b"}") {
+        Some(padding) if padding.len() <= BLANKS.len() => *padding == BLANKS[..padding.len()],
+        _ => false,
+    }
 }
 
 #[cfg(test)]

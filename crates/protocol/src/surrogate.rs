@@ -6,10 +6,11 @@
 
 use std::borrow::Cow;
 
+use perennial_sse::Frame;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::{DecodeError, Delta, Event};
+use crate::{DecodeError, Delta, Event, Received};
 
 /// The first half of a character, waiting for the second.
 #[derive(Debug, Default)]
@@ -21,8 +22,20 @@ impl Half {
         self.0.is_some()
     }
 
-    /// Reads an event whose data has a lone half, or which may bring the half that is waited for.
-    pub(crate) fn decode(&mut self, name: &str, data: &str) -> Result<Event<'static>, DecodeError> {
+    /// Reads a frame; its event may have a lone half, or bring the half that is waited for.
+    pub(crate) fn read<'a>(&mut self, frame: Frame<'a>) -> Result<Received<'a>, DecodeError> {
+        let read = Received::read_strictly(frame);
+        if read.is_ok() && !self.is_waiting() {
+            return read;
+        }
+        if frame.data().is_none() || (!self.is_waiting() && repair(&frame.data_lossy()).is_none()) {
+            return read;
+        }
+        let event = self.decode(&frame.event_lossy(), &frame.data_lossy())?;
+        Ok(Received { frame, event: Some(event) })
+    }
+
+    fn decode(&mut self, name: &str, data: &str) -> Result<Event<'static>, DecodeError> {
         let mut event = Event::decode(name, &repair(data).unwrap_or(Cow::Borrowed(data)))?.into_owned();
         if let Event::ContentBlockDelta { index, delta } = &mut event
             && let Delta::Text(text) | Delta::InputJson(text) | Delta::Thinking { thinking: text, .. } = delta

@@ -81,6 +81,7 @@ impl Decoder {
     ///
     /// # Errors
     /// [`EventTooLarge`], once for each event over the limit; reading on gives the events after it.
+    #[inline]
     pub fn next_frame<'d, 'c: 'd>(
         &'d mut self,
         input: &mut &'c [u8],
@@ -88,6 +89,30 @@ impl Decoder {
         if self.handed_out {
             self.release();
         }
+        if self.held.is_empty() && !self.skipping && !self.skip_lf {
+            match usual(input, self.limit) {
+                Usual::Whole(end, frame) => {
+                    self.past_first_line = true;
+                    *input = &input[end..];
+                    return Some(Ok(frame));
+                }
+                Usual::Cut => {
+                    // Looked at when the rest is there.
+                    self.held.extend_from_slice(input);
+                    *input = &[];
+                    return None;
+                }
+                Usual::Other => {}
+            }
+        }
+        self.next_of_any_form(input)
+    }
+
+    /// [`next_frame`](Self::next_frame) without the short cut for the usual form.
+    fn next_of_any_form<'d, 'c: 'd>(
+        &'d mut self,
+        input: &mut &'c [u8],
+    ) -> Option<Result<Frame<'d>, EventTooLarge>> {
         if self.skip_lf && !input.is_empty() {
             self.skip_lf = false;
             if input[0] == b'\n' {
@@ -139,6 +164,9 @@ impl Decoder {
             return None;
         }
         let held = std::mem::take(&mut self.held);
+        // A frame that was held at first sight has not been looked at. It has no blank line, and one over the limit is handed out all the
+        // same, since nothing follows that would have to be found again.
+        let _ = self.look(&held);
         if self.scan.line < held.len() {
             self.take_line(&held, held.len());
         }
@@ -158,6 +186,11 @@ impl Decoder {
 
     /// Goes on with the frame in `held`: takes over the piece line by line, so that no byte of a later frame is copied.
     fn next_held<'d, 'c: 'd>(&'d mut self, input: &mut &'c [u8]) -> Option<Result<Frame<'d>, EventTooLarge>> {
+        if self.complete_held(input) {
+            self.handed_out = true;
+            // The borrow of the check must end before the frame is handed out.
+            return usual(&self.held, self.limit).whole().map(|(_, frame)| Ok(frame));
+        }
         while !input.is_empty() {
             let take = match memchr2(b'\n', b'\r', input) {
                 Some(at) if input[at] == b'\r' && input.get(at + 1) == Some(&b'\n') => at + 2,
@@ -185,6 +218,36 @@ impl Decoder {
             }
         }
         None
+    }
+
+    /// Takes over the rest of a frame of the usual form, blank line included; false, with nothing taken, for any other.
+    fn complete_held(&mut self, input: &mut &[u8]) -> bool {
+        // The blank line is looked for in the piece alone, so it must not begin in `held`.
+        if self.held.last() == Some(&b'\n') || !self.held.starts_with(b"e") {
+            return false;
+        }
+        let mut end = 0;
+        loop {
+            match memchr2(b'\n', b'\r', &input[end..]) {
+                Some(found) if input[end + found] == b'\n' => end += found + 1,
+                _ => return false,
+            }
+            if input.get(end) == Some(&b'\n') {
+                end += 1;
+                break;
+            }
+        }
+        let before = self.held.len();
+        self.held.extend_from_slice(&input[..end]);
+        let whole = usual(&self.held, self.limit).whole().is_some_and(|(found, _)| found == before + end);
+        if whole {
+            *input = &input[end..];
+            self.scan = Scan::default();
+            self.past_first_line = true;
+        } else {
+            self.held.truncate(before);
+        }
+        whole
     }
 
     /// Reads the frame's lines on from where the last look stopped.
@@ -348,6 +411,68 @@ impl Decoder {
             }
         }
     }
+}
+
+/// What stands at the head of a piece, as far as the usual form goes.
+enum Usual<'a> {
+    /// A whole frame of the usual form, and where it ends.
+    Whole(usize, Frame<'a>),
+    /// The piece ends within a frame that may be of the usual form.
+    Cut,
+    /// Something else.
+    Other,
+}
+
+impl<'a> Usual<'a> {
+    fn whole(self) -> Option<(usize, Frame<'a>)> {
+        match self {
+            Self::Whole(end, frame) => Some((end, frame)),
+            Self::Cut | Self::Other => None,
+        }
+    }
+}
+
+/// Reads the form that nearly all frames have, one `event:` and one `data:` line ended by LF: it is found by two searches, where the
+/// general way keeps account of a dozen things.
+#[inline]
+fn usual(piece: &[u8], limit: MaxEventBytes) -> Usual<'_> {
+    let Some(named) = piece.strip_prefix(b"event: ") else { return Usual::Other };
+    // While a frame within the limit is cut it need not be looked at; a larger one must be, to be given up in time.
+    let cut = || if piece.len() < limit.get() { Usual::Cut } else { Usual::Other };
+    let Some(name) = name_end(named) else { return cut() };
+    let Some(valued) = named[name..].strip_prefix(b"\ndata: ") else { return Usual::Other };
+    let Some(value) = memchr2(b'\n', b'\r', valued) else { return cut() };
+    let Some(rest) = valued[value..].strip_prefix(b"\n\n") else { return Usual::Other };
+    let end = piece.len() - rest.len();
+    // The blank line is not counted.
+    if end - 1 > limit.get() {
+        return Usual::Other;
+    }
+    let (event, data) = (&named[..name], Some(&valued[..value]));
+    Usual::Whole(end, Frame { raw: &piece[..end], event, data, id: None, retry: None, comments: 0 })
+}
+
+/// Where the first line end stands. Names are short: eight bytes at a time beat a search that must first get going.
+#[inline]
+fn name_end(bytes: &[u8]) -> Option<usize> {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    const SHORT: usize = 32;
+    let mut at = 0;
+    while at < SHORT
+        && let Some(word) = bytes[at..].first_chunk::<8>()
+    {
+        let word = u64::from_le_bytes(*word);
+        let equal = |byte: u8| {
+            let difference = word ^ (ONES * u64::from(byte));
+            difference.wrapping_sub(ONES) & !difference
+        };
+        let found = (equal(b'\n') | equal(b'\r')) & (ONES * 0x80);
+        if found != 0 {
+            return Some(at + found.trailing_zeros() as usize / 8);
+        }
+        at += 8;
+    }
+    memchr2(b'\n', b'\r', &bytes[at..]).map(|found| at + found)
 }
 
 /// Where the value stands that ends at `end` and follows the colon: one space after the colon is not part of it.

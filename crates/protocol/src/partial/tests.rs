@@ -37,7 +37,7 @@ fn pieces(text: &str, piece: usize) -> impl Iterator<Item = &str> {
 /// Holds the work for an input, in pieces of several sizes, against `most` steps per byte, and the work for sixteen times
 /// the input against 24 times the work: copies that are put off until a text has doubled make the steps uneven.
 fn check(name: &str, make: impl Fn(usize) -> String, most: usize) {
-    let (short, long) = (make(1 << 13), make(1 << 17));
+    let (short, long) = (make(1 << 12), make(1 << 16));
     for piece in [1, 7, 10, 1000, usize::MAX] {
         let (few, many) = (work(&short, piece), work(&long, piece));
         assert!(many <= most * long.len(), "{name} by {piece}: {many} steps for {} bytes", long.len());
