@@ -28,6 +28,7 @@ mod decoder;
 mod encoder;
 mod frame;
 mod limit;
+mod usual;
 
 pub use decoder::Decoder;
 pub use encoder::{InvalidField, Outgoing, write_comment};
