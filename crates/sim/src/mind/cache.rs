@@ -48,8 +48,7 @@ impl PromptCache {
     pub(super) fn charge(&mut self, model: &Model, request: Request<'_>, now: Duration) -> Usage {
         let segments = segments(model, request);
         let total = segments.last().map_or(0, |last| last.tokens);
-        let mut usage = Usage::default();
-        usage.input_tokens = total;
+        let mut usage = Usage { input_tokens: total, ..Usage::default() };
         let marks: Vec<usize> = (0..segments.len())
             .filter(|at| segments[*at].mark.is_some() && segments[*at].tokens >= model.cache_minimum)
             .collect();

@@ -11,7 +11,7 @@ use super::manners::{Compaction, Continuation, Manners, Moment, Refusal};
 use super::models::Model;
 use super::plan::{self, Plan};
 use super::server_tools;
-use super::thinking::{self, Prefix, Wanted};
+use super::thinking::{self, Prefix, Verdict, Wanted};
 use super::tokens;
 use crate::answer::{Answer, Block, Usage};
 
@@ -45,6 +45,17 @@ impl Composer<'_> {
         answer.usage = usage;
         if self.request.get("context_management").is_some() {
             answer.extra_delta.insert("context_management".to_owned(), json!({"applied_edits": []}));
+        }
+        // Thinking that does not fit its place came through validation only because the request lets it be dropped.
+        let dropped = thinking::history(self.seed, self.model, self.request)
+            .iter()
+            .filter(|(.., verdict)| *verdict != Verdict::Genuine)
+            .count();
+        if dropped > 0 {
+            answer.extra_start.insert(
+                "input_transformations".to_owned(),
+                json!([{"type": "thinking_dropped", "count": dropped}]),
+            );
         }
         // A limit of zero warms the cache and says nothing.
         if self.request.max_tokens() == Some(0) {

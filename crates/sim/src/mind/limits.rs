@@ -145,7 +145,7 @@ mod tests {
             match end {
                 End::Natural => prop_assert_eq!(spent, whole),
                 End::MaxTokens => prop_assert_eq!(spent, budget),
-                End::StopSequence(found) => prop_assert_eq!(found, stop.clone()),
+                End::StopSequence(found) => prop_assert_eq!(&found, &stop),
             }
             for block in kept {
                 if let Block::Text { text, .. } = block {

@@ -35,6 +35,9 @@ mod tools;
 mod usage;
 mod validation;
 
+#[cfg(test)]
+mod tests;
+
 use http::HeaderMap;
 use parking_lot::Mutex;
 use serde_json::Value;
@@ -67,6 +70,25 @@ impl Mind {
     /// With status, type and message of the service where it would not.
     pub fn validate(&self, request: &Value, headers: &HeaderMap) -> Result<(), Refused> {
         validation::check(self.seed, request, headers)
+    }
+
+    /// Whether `POST /v1/messages/count_tokens` would take this request.
+    ///
+    /// # Errors
+    ///
+    /// As [`Mind::validate`].
+    pub fn validate_count(&self, request: &Value, headers: &HeaderMap) -> Result<(), Refused> {
+        validation::check_count(self.seed, request, headers)
+    }
+
+    /// Whether `POST /v1/messages/batches` would take this body. The requests in it are not looked into: the service
+    /// accepts the batch and reports their errors one by one, when they run.
+    ///
+    /// # Errors
+    ///
+    /// As [`Mind::validate`].
+    pub fn validate_batch(&self, body: &Value, headers: &HeaderMap) -> Result<(), Refused> {
+        validation::check_batch(body, headers)
     }
 
     /// The whole answer to a request. A request that [`Mind::validate`] would refuse is answered as well as may be.

@@ -121,10 +121,10 @@ pub(super) fn output_schema(request: Request<'_>) -> Option<&serde_json::Value> 
 fn names(blocks: &[Block]) -> Vec<&str> {
     let mut names: Vec<&str> = Vec::new();
     for block in blocks {
-        if let Block::ToolUse { name, .. } = block {
-            if !names.contains(&name.as_str()) {
-                names.push(name);
-            }
+        if let Block::ToolUse { name, .. } = block
+            && !names.contains(&name.as_str())
+        {
+            names.push(name);
         }
     }
     names

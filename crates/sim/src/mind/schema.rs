@@ -36,7 +36,7 @@ impl<'a> Filler<'a> {
     }
 
     /// Takes names from here on: the n-th of several calls is about the n-th name.
-    pub(super) fn from_name(self, names: usize) -> Self {
+    pub(super) fn skipping_names(self, names: usize) -> Self {
         Self { names, ..self }
     }
 

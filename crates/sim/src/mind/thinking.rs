@@ -154,6 +154,28 @@ fn prefix_mac(seed: u64, model: &str, prefix: u64) -> u64 {
     digest::of(seed, &["prefix", model, &prefix.to_string()])
 }
 
+/// Every thinking block of a history: message, block, and how its signature fares.
+pub(super) fn history(seed: u64, model: &Model, request: Request<'_>) -> Vec<(usize, usize, Verdict)> {
+    let mut found = Vec::new();
+    let mut prefix = Prefix::of_request(seed, request);
+    for (at, message) in request.list("messages").iter().enumerate() {
+        let role = message["role"].as_str().unwrap_or_default();
+        let Some(blocks) = message["content"].as_array().filter(|_| role == "assistant") else {
+            prefix.message(message);
+            continue;
+        };
+        for (place, block) in blocks.iter().enumerate() {
+            if block["type"] == "thinking" {
+                let text = |name: &str| block[name].as_str().unwrap_or_default();
+                let verdict = verify(seed, model, text("thinking"), text("signature"), prefix.0);
+                found.push((at, place, verdict));
+            }
+            prefix.push(role, block);
+        }
+    }
+    found
+}
+
 /// The opaque data of a redacted block.
 pub(super) fn redacted(seed: u64, hash: u64) -> String {
     let mut state = digest::of(seed, &["redacted", &hash.to_string()]);
@@ -162,8 +184,16 @@ pub(super) fn redacted(seed: u64, hash: u64) -> String {
         state = digest::siphash(seed, state, b"redacted");
         bytes.extend(state.to_le_bytes());
     }
-    bytes.extend(digest::siphash(seed, hash, &bytes).to_le_bytes());
+    bytes.extend(digest::siphash(seed, 1, &bytes).to_le_bytes());
     digest::base64(&bytes)
+}
+
+/// Whether the data of a redacted block came from here.
+pub(super) fn verify_redacted(seed: u64, data: &str) -> bool {
+    let bytes = digest::from_base64(data).unwrap_or_default();
+    bytes
+        .split_last_chunk::<8>()
+        .is_some_and(|(body, mac)| digest::siphash(seed, 1, body).to_le_bytes() == *mac)
 }
 
 /// A running hash over everything that can stand before a thinking block.
@@ -213,11 +243,11 @@ fn normal(value: &Value, ordered: bool) -> Value {
         Value::Object(fields) => {
             let mut names: Vec<_> = fields
                 .iter()
-                .filter(|(name, value)| {
-                    !value.is_null()
-                        && *name != "cache_control"
-                        && !(*name == "caller" && value["type"] == "direct")
-                        && !(*name == "citations" && value.as_array().is_some_and(Vec::is_empty))
+                .filter(|(name, value)| match name.as_str() {
+                    "cache_control" => false,
+                    "caller" => value["type"] != "direct",
+                    "citations" => value.as_array().is_some_and(|citations| !citations.is_empty()),
+                    _ => !value.is_null(),
                 })
                 .collect();
             names.sort_by_key(|(name, _)| name.as_str());

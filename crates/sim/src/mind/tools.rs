@@ -203,7 +203,7 @@ fn call(hash: u64, tool: &Value, facts: &Facts, name_at: usize, at: usize) -> Bl
         }
         Some(kind) if kind.starts_with("computer_") => json!({"action": "screenshot"}),
         Some(kind) if kind.starts_with("memory_") => json!({"command": "view", "path": "/memories"}),
-        _ => Filler::new(&tool["input_schema"], facts, hash).from_name(name_at).fill(),
+        _ => Filler::new(&tool["input_schema"], facts, hash).skipping_names(name_at).fill(),
     };
     let input = if input.is_object() { input } else { json!({}) };
     let mut extra = Map::new();

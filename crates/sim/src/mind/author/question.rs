@@ -539,12 +539,9 @@ fn subject(asked: &str) -> String {
         }
     }
     for tail in TAILS {
-        if let Some(head) =
-            rest.len().checked_sub(tail.len()).and_then(|at| rest.get(at..).map(|end| (at, end)))
-        {
-            if head.1.eq_ignore_ascii_case(tail) && head.0 > 2 {
-                rest = &rest[..head.0];
-            }
+        let end = rest.len().checked_sub(tail.len()).filter(|at| *at > 2);
+        if let Some(at) = end.filter(|at| rest.get(*at..).is_some_and(|end| end.eq_ignore_ascii_case(tail))) {
+            rest = &rest[..at];
         }
     }
     if let Some(at) = rest.rfind(" in ") {

@@ -43,10 +43,9 @@ impl Topic {
             if rest.is_empty() {
                 return None;
             }
-            let end = if rest.starts_with("```") {
-                rest[3..].find("\n```").map_or(rest.len(), |at| at + 3 + "\n```".len())
-            } else {
-                rest.find("\n\n").unwrap_or(rest.len())
+            let end = match rest.strip_prefix("```") {
+                Some(code) => code.find("\n```").map_or(rest.len(), |at| at + "```\n```".len()),
+                None => rest.find("\n\n").unwrap_or(rest.len()),
             };
             let (part, after) = rest.split_at(end);
             rest = after;

@@ -227,10 +227,10 @@ fn bad_manners_are_bad_in_the_way_they_say() {
                 Continuation::Skip => assert!(said.len() < rest.len() && rest.ends_with(&said)),
                 Continuation::Other => assert!(!whole.contains(&said) && !said.is_empty()),
                 Continuation::Refuse => {
-                    assert_eq!((said.as_str(), answer.stop_reason.as_str()), ("", "refusal"))
+                    assert_eq!((said.as_str(), answer.stop_reason.as_str()), ("", "refusal"));
                 }
                 Continuation::Empty => {
-                    assert_eq!((said.as_str(), answer.stop_reason.as_str()), ("", "end_turn"))
+                    assert_eq!((said.as_str(), answer.stop_reason.as_str()), ("", "end_turn"));
                 }
             }
         }
