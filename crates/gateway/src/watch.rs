@@ -121,7 +121,8 @@ fn ends(frame: &Frame<'_>) -> bool {
 fn end_frame(frame: &Frame<'_>, bytes: &mut Vec<u8>) {
     let raw = frame.raw();
     bytes.extend_from_slice(rest_of_character(raw));
-    if !matches!(raw.last(), Some(b'\n' | b'\r')) {
+    // After a CR it completes the pair, and the line ends once all the same.
+    if raw.last() != Some(&b'\n') {
         bytes.push(b'\n');
     }
     let whole = frame.data().is_none_or(|data| serde_json::from_slice::<serde::de::IgnoredAny>(data).is_ok());

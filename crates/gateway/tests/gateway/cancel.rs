@@ -1,0 +1,71 @@
+//! A client that leaves takes its upstream along, in every phase.
+
+use std::time::Duration;
+
+use perennial_sim::{Outcome, Phase};
+use tokio::time::Instant;
+
+use crate::rig::{MODEL, PATIENCE, Rig, question, quick, simulator};
+
+/// A loaded machine takes longer than the few milliseconds that this takes; what must not happen is that a clock decides.
+const AT_ONCE: Duration = Duration::from_millis(500);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_upstream_is_closed_as_soon_as_the_client_is_gone() {
+    // Clocks that would be seen.
+    let mut clocks = quick();
+    clocks.ping = Duration::from_secs(10);
+    for (orders, stream, phase) in [
+        ("stall@headers", true, Phase::BeforeHeaders),
+        ("stall@headers", false, Phase::BeforeHeaders),
+        ("stall@event=0", true, Phase::BeforeContent),
+        ("stall@event=6", true, Phase::Content),
+        ("stall@event=6", false, Phase::Content),
+        ("stall@byte=1200", true, Phase::Content),
+        ("pace=instant,tps=40,tokens=3000", true, Phase::Content),
+        ("pace=instant,tps=40,tokens=3000", false, Phase::Content),
+    ] {
+        let rig = Rig::with(simulator(), |gateway| gateway.clocks(clocks)).await;
+        let mut question = question(MODEL, stream);
+        question["max_tokens"] = 4000.into();
+        let request = rig.post(&rig.gateway.url(), question.to_string(), orders);
+        let client = tokio::spawn(async move {
+            let response = request.send().await.unwrap();
+            drop(response.bytes().await);
+        });
+        let reached = rig.sim.journal().wait_for(|entry| entry.phase >= phase && !entry.is_over());
+        tokio::time::timeout(PATIENCE, reached).await.unwrap_or_else(|_| panic!("{orders}: never asked"));
+        let left = Instant::now();
+        client.abort();
+        let over = rig.sim.journal().wait_for(perennial_sim::Entry::is_over);
+        let entry =
+            tokio::time::timeout(PATIENCE, over).await.unwrap_or_else(|_| panic!("{orders}: still open"));
+        let took = left.elapsed();
+        println!("{orders}, stream {stream}: upstream closed after {took:?}");
+        assert_eq!((entry.outcome, entry.phase), (Outcome::ClientLeft, phase), "{orders}");
+        assert!(took < AT_ONCE, "{orders}: {took:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_holds_its_upstream_back() {
+    let rig = Rig::new().await;
+    let request =
+        rig.post(&rig.gateway.url(), question("bench:deltas=400000,chars=12", true).to_string(), "");
+    let response = request.send().await.unwrap();
+    // Whatever the sockets between take, it is not the 50 MB of this stream. That nothing more is taken shows in time only.
+    let mut before = 0;
+    let sent = loop {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let sent = rig.sim.journal().entries()[0].bytes;
+        if sent == before {
+            break sent;
+        }
+        before = sent;
+    };
+    assert!(sent < 30_000_000, "{sent} bytes were taken for a client that read nothing");
+    drop(response);
+    let over = rig.sim.journal().wait_for(perennial_sim::Entry::is_over);
+    let entry = tokio::time::timeout(PATIENCE, over).await.expect("the upstream is closed");
+    assert_eq!(entry.outcome, Outcome::ClientLeft);
+}

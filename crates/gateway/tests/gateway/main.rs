@@ -1,0 +1,11 @@
+//! The gateway in front of the simulator, asked over real sockets.
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may panic, and say what it skipped")]
+
+mod access;
+mod cancel;
+mod message;
+mod paths;
+mod rig;
+mod shutdown;
+mod truth;
+mod verbatim;

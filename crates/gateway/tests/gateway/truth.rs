@@ -1,0 +1,138 @@
+//! No stream ends in silence, and no silence ends a stream.
+
+use std::time::Duration;
+
+use perennial_protocol::{End, ErrorKind};
+
+use crate::rig::{Answer, MODEL, Rig, question, quick, simulator};
+
+const PING: &str = "event: ping\ndata: {\"type\": \"ping\"}\n\n";
+
+/// The body without the pings of the gateway, and how many there were beyond `own`.
+fn without_pings(answer: &Answer, direct: &Answer) -> (String, String, usize) {
+    let count = |answer: &Answer| answer.text().matches(PING).count();
+    let added = count(answer) - count(direct);
+    (answer.text().replace(PING, ""), direct.text().replace(PING, ""), added)
+}
+
+#[tokio::test]
+async fn silence_is_filled_with_pings_between_events_only() {
+    let rig = Rig::new().await;
+    let question = question(MODEL, true);
+    let direct = rig.ask_directly(&question, "").await;
+    for (orders, least, most) in [
+        ("stall=400ms@event=6", 2, 6),
+        ("stall=400ms@event=0", 2, 6),
+        // Inside an event nothing can be said.
+        ("stall=400ms@byte=1200", 0, 0),
+        ("", 0, 0),
+    ] {
+        let answer = rig.ask(&question, orders).await;
+        let (relayed, sent, added) = without_pings(&answer, &direct);
+        assert_eq!(relayed, sent, "{orders}");
+        assert!((least..=most).contains(&added), "{orders}: {added} pings");
+        assert!(matches!(answer.end(), End::Complete { .. }));
+    }
+}
+
+#[tokio::test]
+async fn nothing_follows_the_end_even_if_the_upstream_stays() {
+    let rig = Rig::new().await;
+    let question = question(MODEL, true);
+    let direct = rig.ask_directly(&question, "").await;
+    let answer = rig.ask(&question, "stall@after=message_stop").await;
+    assert_eq!(answer.text(), direct.text());
+}
+
+#[tokio::test]
+async fn a_cut_stream_ends_with_an_error_event() {
+    let rig = Rig::new().await;
+    let question = question(MODEL, true);
+    let direct = rig.ask_directly(&question, "").await;
+    for orders in [
+        "fin@event=0",
+        "fin@event=6",
+        "fin@byte=1200",
+        "fin@after=message_delta",
+        "rst@event=6",
+        "rst@byte=1200",
+        "end@event=1",
+        "end@event=6",
+        "end@byte=1200",
+        "end@byte=1201",
+        "end@after=message_delta",
+        "body=empty",
+    ] {
+        let answer = rig.ask(&question, orders).await;
+        assert_eq!(answer.status, 200);
+        let End::Failed(error) = answer.end() else { panic!("{orders}: {}", answer.end()) };
+        assert_eq!(error.kind, ErrorKind::Api, "{orders}");
+        assert_eq!(error.request_id.as_deref(), Some(answer.header("request-id")), "{orders}");
+        assert!(error.message.contains("incomplete"), "{orders}: {}", error.message);
+        // What came before is what was sent.
+        let common = answer.body.iter().zip(&direct.body).take_while(|(a, b)| a == b).count();
+        let least = orders.rsplit_once("end@byte=").map_or(0, |(_, at)| at.parse().unwrap());
+        assert!(common >= least, "{orders}: only {common} bytes of the answer");
+    }
+}
+
+#[tokio::test]
+async fn an_error_event_of_the_upstream_passes_alone() {
+    let rig = Rig::new().await;
+    let question = question(MODEL, true);
+    for orders in
+        ["error=overloaded_error@event=0", "error=overloaded_error@event=6", "error=api_error@event=6"]
+    {
+        let direct = rig.ask_directly(&question, orders).await;
+        let answer = rig.ask(&question, orders).await;
+        let same = |answer: &Answer| answer.text().replace(answer.header("request-id"), "ID");
+        assert_eq!(same(&answer), same(&direct), "{orders}");
+        assert!(matches!(answer.end(), End::Failed(_)), "{orders}");
+    }
+}
+
+#[tokio::test]
+async fn an_upstream_that_went_silent_is_given_up() {
+    let mut clocks = quick();
+    clocks.silence = Duration::from_millis(200);
+    let rig = Rig::with(simulator(), |gateway| gateway.clocks(clocks)).await;
+    for orders in ["stall@event=6", "stall@byte=1200", "stall@event=0"] {
+        let answer = rig.ask(&question(MODEL, true), orders).await;
+        let End::Failed(error) = answer.end() else { panic!("{orders}: {}", answer.end()) };
+        assert_eq!(error.kind, ErrorKind::Timeout, "{orders}");
+        let left = rig.sim.journal().wait_for(|entry| entry.is_over());
+        tokio::time::timeout(crate::rig::PATIENCE, left).await.expect("the upstream is closed");
+    }
+    // Pings of the upstream are life.
+    let answer = rig.ask(&question(MODEL, true), "ping=50ms,ping-stall=600ms@event=6").await;
+    assert!(matches!(answer.end(), End::Complete { .. }), "{}", answer.end());
+}
+
+#[tokio::test]
+async fn an_upstream_that_cannot_be_asked_is_an_error_with_a_status() {
+    let mut clocks = quick();
+    clocks.first_byte = Duration::from_millis(200);
+    let rig = Rig::with(simulator(), |gateway| gateway.clocks(clocks)).await;
+    for (orders, status, kind) in [
+        ("fin@headers", 502, "api_error"),
+        ("rst@headers", 502, "api_error"),
+        ("stall@headers", 504, "timeout_error"),
+    ] {
+        for stream in [true, false] {
+            let answer = rig.ask(&question(MODEL, stream), orders).await;
+            assert_eq!(
+                (answer.status, answer.json()["error"]["type"].as_str()),
+                (status, Some(kind)),
+                "{orders}"
+            );
+            assert_eq!(answer.json()["request_id"].as_str(), Some(answer.header("request-id")));
+        }
+    }
+    let url = rig.gateway.url();
+    let Rig { sim, gateway, http } = rig;
+    sim.stop().await;
+    let response = http.post(format!("{url}/v1/messages")).body(question(MODEL, true).to_string());
+    let response = response.send().await.unwrap();
+    assert_eq!(response.status(), 502);
+    drop(gateway);
+}
