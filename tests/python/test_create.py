@@ -1,30 +1,61 @@
 """`create` without `stream`: the gateway asks for a stream and folds it, and the SDK gets the same message."""
 
 import copy
+import json
 
 import anthropic
+import expect
 import pytest
 
-import recordings
 from conftest import REQUEST, as_json
 from recordings import Recording
 from test_stream import ALL, CUT, whole
 
-# Where our fold and the SDK's own accumulation of the same stream differ, by recording: name -> (why, change to expected).
-DIFFERENCES: dict[str, tuple[str, object]] = {}
+# The messages that are not what the SDK's own accumulation gives, with what is right about them instead. All of them are streams
+# that the SDK reads wrongly; `stream` through the gateway hands it the same bytes as ever.
 
 
-@pytest.mark.parametrize("recording", [r for r in ALL if whole(r)], ids=str)
+def first_message_only(recording: Recording) -> dict:
+    """A second message in the same body: the SDK writes it into the first, text, usage and all."""
+    end = recording.body.index(b"event: message_stop")
+    end = recording.body.index(b"\n\n", end) + 2
+    return json.loads(json.dumps(expect.final_message(recording.body[:end])))
+
+
+def input_kept_as_text(recording: Recording) -> dict:
+    """Tool input that was cut: the SDK hands out the part that parses as if it were the input. Ours cannot be executed."""
+    expected = copy.deepcopy(recording.expected)
+    events = [json.loads(line[5:]) for line in recording.body.decode().splitlines() if line.startswith("data:")]
+    for index, block in enumerate(expected["content"]):
+        deltas = [e["delta"] for e in events if e["type"] == "content_block_delta" and e["index"] == index]
+        if block["type"] == "tool_use":
+            block["input"] = {"INVALID_JSON": "".join(delta["partial_json"] for delta in deltas)}
+    return expected
+
+
+DIFFERENCES = {
+    "tool_search-vercel-tool_search_bm25_1": first_message_only,
+    "tool_search-vercel-tool_search_deferred_bm25": first_message_only,
+    "tool_search-vercel-tool_search_deferred_regex": first_message_only,
+    "own-events_after_message_stop": first_message_only,
+    "tool_cut_by_max_tokens": input_kept_as_text,
+    "own-tool_input_cut_by_max_tokens": input_kept_as_text,
+    "sdkpy-incomplete_partial_json_response": input_kept_as_text,
+}
+
+# Another message begins in the middle of the first, which thereby never ends: the SDK mixes both and calls it whole.
+NEVER_ENDS = {"vercel-spliced_message_start"}
+
+
+@pytest.mark.parametrize("recording", [r for r in ALL if whole(r) and r.name not in NEVER_ENDS], ids=str)
 def test_final_message(recording: Recording, replaying) -> None:
     message = replaying(recording).beta.messages.create(model=recording.model, **REQUEST)
-    expected = copy.deepcopy(recording.expected)
-    if recording.name in DIFFERENCES:
-        _, change = DIFFERENCES[recording.name]
-        change(expected)
+    differs = DIFFERENCES.get(recording.name)
+    expected = differs(recording) if differs else recording.expected
     assert as_json(message) == expected
 
 
-@pytest.mark.parametrize("recording", [r for r in ALL if r.name in CUT], ids=str)
+@pytest.mark.parametrize("recording", [r for r in ALL if r.name in CUT | NEVER_ENDS], ids=str)
 def test_a_cut_answer_is_an_error(recording: Recording, replaying) -> None:
     with pytest.raises(anthropic.APIStatusError) as raised:
         replaying(recording).beta.messages.create(model=recording.model, **REQUEST)

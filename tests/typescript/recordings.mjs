@@ -14,7 +14,8 @@ function inFolder(folder, expectedFolder) {
   return names.sort().map((name) => {
     const path = join(expectedFolder, `${name}.json`);
     const expected = existsSync(path) ? JSON.parse(readFileSync(path, "utf8")) : null;
-    return { folder, name, model: `replay:${name}`, expected };
+    const body = () => readFileSync(join(folder, `${name}.sse`), "utf8");
+    return { folder, name, model: `replay:${name}`, body, expected };
   });
 }
 
