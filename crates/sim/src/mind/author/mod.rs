@@ -4,6 +4,7 @@
 //! same conversation, asked again of another model after a cut, has the same answer to go on with.
 
 mod arithmetic;
+mod outline;
 mod prose;
 mod question;
 mod short;
@@ -226,31 +227,36 @@ impl Writer {
     /// About something that the author knows nothing of.
     fn reflect(&mut self, brief: bool) -> String {
         let subject = self.subject();
-        let emoji = self.question.emoji;
-        let dice = &mut self.dice;
         if brief {
-            let text = prose::paragraph(dice, &subject, 2);
-            let list = prose::list(dice, 3, false, emoji);
-            return format!("{}{text}\n\n{list}", self.look_back());
+            let (back, dice) = (self.look_back(), &mut self.dice);
+            return format!("{back}{}\n\n{}", outline::lead(dice, &subject), outline::points(dice, 3));
         }
-        let mut text = self.head(&subject);
+        let head = self.head(subject.trim_matches('*'));
         let dice = &mut self.dice;
-        text.push_str(dice.pick(&[
-            "Here is a way to look at it: what it rests on, what tends to go wrong, and what to do next.",
-            "Three things help here: a clear question, a small example and an honest look at the result.",
-            "The short version comes first, then the reasons, then a plan.",
-        ]));
-        text.push_str(&format!("\n\n{}", prose::paragraph(dice, &subject, 4)));
-        text.push_str(&format!("\n\n### What matters most\n\n{}", prose::list(dice, 4, false, emoji)));
-        text.push_str(&format!("\n\n{}", prose::paragraph(dice, &subject, 3)));
-        text.push_str(&format!("\n\n### At a glance\n\n{}", prose::table(dice)));
-        text.push_str(&format!("\n\n### Next steps\n\n{}", prose::list(dice, 3, true, emoji)));
-        text
+        let lead = outline::lead(dice, &subject);
+        let paragraphs = outline::paragraphs(dice, &subject, 3);
+        let [first, second, third] =
+            <[String; 3]>::try_from(paragraphs).expect("there are more than three paragraphs");
+        format!(
+            "{head}{lead}\n\n{first}\n\n### What to look at\n\n{}\n\n{second}\n\n### At a glance\n\n{}\n\n{third}\n\n### Next \
+             steps\n\n{}",
+            outline::points(dice, 4),
+            outline::table(dice),
+            outline::steps(dice, 3),
+        )
     }
 
     fn sentences(&mut self, topic: Option<Topic>, n: usize) -> String {
         let subject = self.subject();
-        let mut all: Vec<String> = topic.map(|topic| topic.summary.to_owned()).into_iter().collect();
+        let mut all: Vec<String> = match topic {
+            Some(topic) => {
+                let prose =
+                    topic.parts().find(|part| part.starts_with(char::is_alphabetic)).unwrap_or_default();
+                let more = prose.split_inclusive(". ").map(|sentence| sentence.trim().to_owned());
+                std::iter::once(topic.summary.to_owned()).chain(more).take(n).collect()
+            }
+            None => vec![outline::lead(&mut self.dice, &subject)],
+        };
         while all.len() < n {
             all.push(prose::sentence(&mut self.dice, &subject));
         }
@@ -262,6 +268,9 @@ impl Writer {
         let known = |part: &&str| part.starts_with(|c: char| c.is_alphabetic());
         let mut all: Vec<String> =
             topic.map(|topic| topic.parts().filter(known).map(str::to_owned).collect()).unwrap_or_default();
+        if all.is_empty() {
+            all = outline::paragraphs(&mut self.dice, &subject, n);
+        }
         all.truncate(n);
         while all.len() < n {
             all.push(prose::paragraph(&mut self.dice, &subject, 4));
@@ -274,17 +283,22 @@ impl Writer {
             return self.explain();
         }
         let subject = self.subject();
-        let mut text = self.head(&format!("How to {subject}"));
-        let (dice, emoji) = (&mut self.dice, self.question.emoji);
-        text.push_str(&prose::paragraph(dice, "", 2));
-        text.push_str(&format!("\n\n{}", prose::list(dice, 5, true, emoji)));
-        text.push_str(&format!("\n\n> **Tip:** {}", prose::sentence(dice, "")));
-        text
+        let head = self.head(&format!("How to {}", subject.trim_matches('*')));
+        let dice = &mut self.dice;
+        let lead = outline::lead(dice, &subject);
+        let steps = outline::steps(dice, 5);
+        let aside = outline::tips(dice, 1, false);
+        format!("{head}{lead}\n\n{steps}\n\n> {}", aside.trim_start_matches("1. "))
     }
 
     fn list(&mut self, points: usize) -> String {
-        let lead = format!("{}Here are {points}:\n\n", self.look_back());
-        lead + &prose::list(&mut self.dice, points, true, self.question.emoji)
+        let (back, emoji) = (self.look_back(), self.question.emoji);
+        let dice = &mut self.dice;
+        let list = match points {
+            0..=outline::MOST_TIPS => outline::tips(dice, points, emoji),
+            _ => prose::list(dice, points, true, emoji),
+        };
+        format!("{back}Here are {points}, good for most things:\n\n{list}")
     }
 
     fn code(&mut self, language: &str, task: &str) -> String {
@@ -329,14 +343,15 @@ impl Writer {
     }
 
     fn yes_or_no(&mut self) -> String {
+        if let Some(topic) = self.topic() {
+            return format!("{} {}", self.dice.pick(&["In short:", "The short answer:"]), topic.summary);
+        }
         let lead = self.dice.pick(&[
-            "It depends, but mostly yes.",
-            "Usually, yes.",
+            "It depends on what is meant by it.",
+            "Mostly yes, with exceptions.",
             "Not always.",
-            "In most cases.",
         ]);
-        let subject = self.subject();
-        format!("{lead} {}", prose::paragraph(&mut self.dice, &subject, 2))
+        format!("{lead} {}", outline::lead(&mut self.dice, "this"))
     }
 
     fn subject(&self) -> String {

@@ -2,6 +2,15 @@
 
 use super::arithmetic;
 
+mod echo;
+mod length;
+mod subject;
+
+use self::echo::echo;
+pub(super) use self::length::Length;
+use self::length::{length, number};
+use self::subject::subject;
+
 /// A question as the author understands it.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Question {
@@ -34,19 +43,6 @@ pub(super) enum Kind {
     YesNo,
     Explain,
 }
-
-/// How much text is wanted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Length {
-    Words(u64),
-    Tokens(u64),
-    Characters(u64),
-    Sentences(u64),
-    Paragraphs(u64),
-}
-
-/// The most that one answer is stretched to, in tokens.
-const LONGEST: u64 = 128_000;
 
 const LANGUAGES: &[(&str, &str)] = &[
     ("python", "python"),
@@ -87,136 +83,6 @@ const CODE_NOUNS: &[&str] = &[
     "implement",
 ];
 
-/// Words of politeness and of the request itself, taken off the front in this order as often as they match.
-const LEADS: &[&str] = &[
-    "please",
-    "hi",
-    "hello",
-    "hey",
-    "can you",
-    "could you",
-    "would you",
-    "will you",
-    "i want you to",
-    "i would like you to",
-    "i'd like you to",
-    "i want to know",
-    "help me understand",
-    "help me",
-    "tell me about",
-    "tell me",
-    "teach me about",
-    "explain to me",
-    "explain",
-    "describe",
-    "discuss",
-    "define",
-    "outline",
-    "summarize",
-    "summarise",
-    "write me",
-    "write",
-    "give me",
-    "give",
-    "show me",
-    "show",
-    "create",
-    "make",
-    "draft",
-    "compose",
-    "generate",
-    "list",
-    "name",
-    "compare",
-    "what is the difference between",
-    "what's the difference between",
-    "what are the differences between",
-    "difference between",
-    "what is",
-    "what are",
-    "what's",
-    "what was",
-    "what were",
-    "what does",
-    "who is",
-    "who was",
-    "who are",
-    "where is",
-    "when was",
-    "when did",
-    "why is",
-    "why are",
-    "why do",
-    "why does",
-    "how do i",
-    "how do you",
-    "how can i",
-    "how to",
-    "how does",
-    "how do",
-    "how is",
-    "how are",
-    "an overview of",
-    "overview of",
-    "an introduction to",
-    "introduction to",
-    "a summary of",
-    "a table of",
-    "a table with",
-    "a detailed",
-    "a very long",
-    "a long",
-    "a short",
-    "a brief",
-    "an",
-    "a",
-    "the",
-    "some",
-    "detailed",
-    "long",
-    "short",
-    "brief",
-    "essay",
-    "article",
-    "report",
-    "guide",
-    "story",
-    "poem",
-    "haiku",
-    "text",
-    "paragraph",
-    "paragraphs",
-    "summary",
-    "overview",
-    "blog post",
-    "post",
-    "about",
-    "on",
-    "of",
-    "for",
-    "me",
-    "to",
-];
-
-/// Ends that say how, not what.
-const TAILS: &[&str] = &[
-    " in one sentence",
-    " in a sentence",
-    " in a few words",
-    " in one word",
-    " in short",
-    " briefly",
-    " in detail",
-    " step by step",
-    " with examples",
-    " with an example",
-    " with a table",
-    " please",
-    " for me",
-    " work",
-    " works",
-];
-
 impl Question {
     pub(super) fn read(text: &str) -> Self {
         let text = text.trim();
@@ -231,20 +97,6 @@ impl Question {
         let kind = kind(text, asked, &lower, &words, &subject);
         let emoji = lower.contains("emoji") || asked.chars().any(is_emoji);
         Self { text: text.to_owned(), kind, subject, length, emoji }
-    }
-}
-
-impl Length {
-    /// The text whose length is meant is long enough.
-    pub(super) fn tokens(self) -> u64 {
-        let tokens = match self {
-            Self::Words(n) => n.saturating_mul(4) / 3,
-            Self::Tokens(n) => n,
-            Self::Characters(n) => n / 4,
-            Self::Sentences(n) => n.saturating_mul(22),
-            Self::Paragraphs(n) => n.saturating_mul(90),
-        };
-        tokens.min(LONGEST)
     }
 }
 
@@ -332,76 +184,6 @@ fn kind(text: &str, asked: &str, lower: &str, words: &[&str], subject: &str) -> 
     Kind::Explain
 }
 
-/// "Say X", "Reply with exactly: X", "Repeat after me: X".
-fn echo(asked: &str, lower: &str) -> Option<String> {
-    const CALLS: &[&str] = &[
-        "repeat after me:",
-        "repeat after me",
-        "repeat:",
-        "reply with exactly:",
-        "reply with exactly",
-        "respond with exactly:",
-        "respond with exactly",
-        "reply with only",
-        "reply with just",
-        "respond with only",
-        "respond with just",
-        "reply with",
-        "respond with",
-        "answer with only",
-        "answer with",
-        "output exactly:",
-        "output exactly",
-        "say exactly:",
-        "say exactly",
-        "echo:",
-        "echo",
-        "say:",
-        "say",
-    ];
-    // Lower case may change the length of a text; then the offsets would not fit.
-    if lower.len() != asked.len() || asked.len() > 400 {
-        return None;
-    }
-    let start = lower.strip_prefix("please ").map_or(0, |rest| lower.len() - rest.len());
-    let call = CALLS.iter().find(|call| lower[start..].starts_with(**call))?;
-    let rest = asked.get(start + call.len()..)?;
-    if !call.ends_with(':') && !rest.starts_with([' ', '\n', ':']) {
-        return None;
-    }
-    let said = rest.trim_start_matches([':', ' ', '\n']).trim();
-    let lone = said.trim_end_matches(['.', '!']);
-    let hello = ["hello", "hi", "something"].iter().any(|word| lone.eq_ignore_ascii_case(word));
-    if said.is_empty()
-        || hello
-        || ["hello to ", "hello in ", "hi to "].iter().any(|lead| said.to_lowercase().starts_with(lead))
-        || said.contains('?')
-        || starts_description(said)
-    {
-        return None;
-    }
-    let quoted = |open: char, close: char| {
-        said.strip_prefix(open).and_then(|rest| rest.rfind(close).map(|end| rest[..end].to_owned()))
-    };
-    let plain = || lone.strip_suffix(" and nothing else").unwrap_or(lone).to_owned();
-    Some(
-        quoted('"', '"')
-            .or_else(|| quoted('\u{201c}', '\u{201d}'))
-            .or_else(|| quoted('`', '`'))
-            .or_else(|| quoted('\'', '\''))
-            .or_else(|| lower.contains("exactly").then(|| said.to_owned()))
-            .unwrap_or_else(plain),
-    )
-}
-
-/// "Reply with a joke" describes what is wanted instead of spelling it out.
-fn starts_description(said: &str) -> bool {
-    let first = said.split_whitespace().next().unwrap_or_default().to_lowercase();
-    ["a", "an", "the", "some", "your", "about", "in", "one", "two", "three", "json", "only", "at"]
-        .contains(&first.as_str())
-        && said.split_whitespace().count() > 1
-}
-
 /// "Count to N", "count from 1 to N".
 fn count(words: &[&str]) -> Option<u64> {
     let at = words.iter().position(|word| *word == "count")?;
@@ -446,120 +228,6 @@ fn compared(lower: &str, subject: &str) -> Option<(String, String)> {
         }
     }
     None
-}
-
-fn length(lower: &str, words: &[&str]) -> Option<Length> {
-    for (at, word) in words.iter().enumerate() {
-        let (n, unit) = match number(word) {
-            Some(n) => (n, words.get(at + 1).copied().unwrap_or_default()),
-            // "a 500-word essay"
-            None => match word.split_once('-') {
-                Some((n, unit)) if number(n).is_some() => (number(n).unwrap_or_default(), unit),
-                _ => continue,
-            },
-        };
-        let unit = if unit == "more" { words.get(at + 2).copied().unwrap_or_default() } else { unit };
-        let length = match unit {
-            "word" | "words" => Length::Words(n),
-            "token" | "tokens" => Length::Tokens(n),
-            "character" | "characters" | "chars" | "letters" => Length::Characters(n),
-            "sentence" | "sentences" => Length::Sentences(n),
-            "paragraph" | "paragraphs" => Length::Paragraphs(n),
-            "page" | "pages" => Length::Words(n.saturating_mul(400)),
-            _ => continue,
-        };
-        return Some(length);
-    }
-    if lower.contains("in short") || lower.contains("briefly") {
-        return Some(Length::Sentences(2));
-    }
-    if lower.contains("a sentence") {
-        return Some(Length::Sentences(1));
-    }
-    (lower.contains("very long") || lower.contains("as long as")).then_some(Length::Words(3000))
-}
-
-/// `2000`, `2,000`, `2k`, `two`.
-fn number(word: &str) -> Option<u64> {
-    const NAMES: &[&str] = &[
-        "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven",
-        "twelve",
-    ];
-    if let Some(at) = NAMES.iter().position(|name| *name == word) {
-        return Some(at as u64);
-    }
-    let (digits, factor) = word.strip_suffix('k').map_or((word, 1), |digits| (digits, 1000));
-    digits.parse::<u64>().ok().map(|n| n.saturating_mul(factor))
-}
-
-fn subject(asked: &str) -> String {
-    let line = asked.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
-    // The first sentence carries the question, unless it is only a greeting.
-    let mut rest = line.trim_end_matches(['?', '.', '!', ':', ' ', '？', '。', '！']);
-    if let Some((head, tail)) = rest.split_once(['.', '?', '!']).filter(|(_, tail)| tail.starts_with(' ')) {
-        rest = if head.len() < 12 { tail.trim() } else { head };
-    }
-    loop {
-        rest = rest.trim_start_matches([' ', ',', ':', '-']);
-        let next = LEADS.iter().find_map(|lead| {
-            let head = rest.get(..lead.len()).filter(|head| head.eq_ignore_ascii_case(lead))?;
-            let after = &rest[head.len()..];
-            (after.starts_with([' ', ',']) && after.trim().len() > 1).then_some(after)
-        });
-        // "a 500 word essay about": numbers with their unit go, too.
-        let measured = || {
-            let (word, after) = rest.split_once(' ')?;
-            let measure = |unit: &str| {
-                [
-                    "word",
-                    "words",
-                    "token",
-                    "tokens",
-                    "sentence",
-                    "sentences",
-                    "paragraph",
-                    "paragraphs",
-                    "page",
-                    "pages",
-                    "character",
-                    "characters",
-                ]
-                .contains(&unit)
-            };
-            let word = word.to_lowercase();
-            if word.split_once('-').is_some_and(|(n, unit)| number(n).is_some() && measure(unit)) {
-                return Some(after);
-            }
-            let (unit, after) = after.split_once(' ')?;
-            (number(&word.replace(',', "")).is_some() && measure(&unit.to_lowercase())).then_some(after)
-        };
-        match next.or_else(measured) {
-            Some(shorter) => rest = shorter,
-            None => break,
-        }
-    }
-    for tail in TAILS {
-        let end = rest.len().checked_sub(tail.len()).filter(|at| *at > 2);
-        if let Some(at) = end.filter(|at| rest.get(*at..).is_some_and(|end| end.eq_ignore_ascii_case(tail))) {
-            rest = &rest[..at];
-        }
-    }
-    if let Some(at) = rest.rfind(" in ") {
-        let how = rest[at + 4..].to_lowercase();
-        let measured = how.split_whitespace().next_back().is_some_and(|unit| {
-            ["words", "tokens", "sentences", "sentence", "paragraphs", "characters", "word"].contains(&unit)
-        });
-        if measured && at > 2 {
-            rest = &rest[..at];
-        }
-    }
-    let mut subject: String = rest.trim().chars().take(80).collect();
-    if rest.trim().chars().count() > 80 {
-        let end = subject.rfind(' ').unwrap_or(subject.len());
-        subject.truncate(end);
-        subject.push('…');
-    }
-    subject
 }
 
 #[cfg(test)]

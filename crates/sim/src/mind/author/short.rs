@@ -78,7 +78,7 @@ pub(super) fn story(dice: &mut Dice, subject: &str) -> String {
     let helper =
         dice.pick(&["the ferryman", "an old postwoman", "a child with a lantern", "the night watchman"]);
     format!(
-        "# {title}\n\n{name} lived in {place} and owned {thing}. Nobody there knew much about {subject}, and those who did \
+        "# {title}\n\n{name} lived in {place} and owned {thing}. Nobody there liked to talk about the {subject}, and those who knew something \
          kept it to themselves.\n\nOne evening the wind turned. \"It begins tonight,\" said {helper}, who never said more than \
          that. {name} put on a coat and went to see.\n\nThe way was longer than it looked. Twice the light went out, and twice \
          {name} stood still until it came back. \"If you stop in the middle,\" {helper} had said, \"remember the last word, and \
