@@ -1,6 +1,59 @@
-//! (under construction)
+//! Streams from Claude that do not break: the client library.
+//!
+//! ```no_run
+//! # async fn run() -> Result<(), perennial::Error> {
+//! use futures_util::StreamExt as _;
+//! use serde_json::json;
+//!
+//! let client = perennial::Client::from_env()?;
+//! let mut stream = client.messages().stream(json!({
+//!     "model": "claude-sonnet-5-5",
+//!     "max_tokens": 1024,
+//!     "messages": [{"role": "user", "content": "Why is the sky blue?"}],
+//! }));
+//! let mut text = stream.text_stream();
+//! while let Some(piece) = text.next().await {
+//!     print!("{}", piece?);
+//! }
+//! # Ok(())
+//! # }
+//! ```
 #![forbid(unsafe_code)]
 
+mod client;
+mod course;
+mod deadlines;
+mod error;
+mod event;
+mod exchange;
+mod linger;
+mod messages;
+mod options;
+mod reading;
 pub mod request;
+mod request_body;
+mod response;
+mod retry;
+mod stream;
+pub mod transport;
+mod view;
+mod watch;
 
+pub use client::{Client, ClientBuilder, DEFAULT_BASE_URL, DEFAULT_VERSION};
+pub use deadlines::Deadlines;
+pub use error::{Clock, Error, ErrorKind, Phase};
+pub use event::{Retrying, StreamEvent};
+pub use messages::Messages;
+pub use options::RequestOptions;
+pub use perennial_protocol as protocol;
+pub use perennial_protocol::sse::MaxEventBytes;
+pub use perennial_protocol::{
+    ApiError, BlockStatus, ContentBlock, End, Message, Place, StopReason, ToolInput, Transcript, Truncation,
+    Turn, Usage,
+};
 pub use request::{MessageRequest, ParseOutput};
+pub use request_body::{IntoRequest, RequestBody};
+pub use response::{RateLimit, RateLimits, ResponseInfo};
+pub use retry::{MaxRetryAfter, RetryBudget, RetryPolicy};
+pub use stream::{MessageStream, StreamUsage};
+pub use view::{FrameStream, RawEvents, TextStream};
