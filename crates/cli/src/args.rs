@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::exit::EXIT_CODES;
-use crate::{decode, serve, sim};
+use crate::{ask, decode, serve, sim};
 
 /// Streams from Claude that do not break.
 #[derive(Debug, Parser)]
@@ -16,6 +16,8 @@ pub(crate) struct Args {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Ask a question and read the answer as it comes
+    Ask(ask::AskArgs),
     /// Read a captured stream: its message, events, text, or departures from the grammar
     Decode(decode::DecodeArgs),
     /// Run the gateway: what SDKs and applications talk to instead of the Claude API

@@ -7,11 +7,10 @@ use std::path::PathBuf;
 use clap::Args;
 use perennial_protocol::sse::{Decoder, Frame};
 use perennial_protocol::{DecodeError, End, Event, EventDecoder, Lint, Message, Received, Transcript};
-use serde::Serialize;
 
-use crate::Run;
 use crate::exit::{EXIT_CODES, Exit, Failure, say};
 use crate::output::{Answer, TextCursor};
+use crate::{Run, event_line};
 
 /// How much of the capture is read at a time.
 const PIECE_BYTES: usize = 64 * 1024;
@@ -42,18 +41,6 @@ struct Capture {
     from: Box<dyn Read>,
     piece: Vec<u8>,
     looks_like_json: Option<bool>,
-}
-
-/// A line of `--events`.
-#[derive(Serialize)]
-struct EventLine<'a> {
-    number: u64,
-    event: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    data: Option<&'a serde_json::value::RawValue>,
-    /// Data that is not JSON.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    text: Option<&'a str>,
 }
 
 /// The numbers of events as `--events` and `--lint` count them, and those that could not be read.
@@ -160,24 +147,19 @@ fn print_event(
     tally: &mut Tally,
     out: &mut Answer,
 ) -> Result<(), Failure> {
-    let data = frame.data_lossy();
-    let line = frame.event_lossy();
-    let mut name = line.as_ref();
     let received = Received::read(*frame);
     match &received {
         Ok(Received { event: Some(event), .. }) => {
             tally.events += 1;
             transcript.apply(event);
-            name = event.name();
         }
         Ok(_) => return Ok(()),
         Err(error) => tally.unreadable(error),
     }
-    // Data of several lines is still one JSON value, and a line end can stand between its parts only.
-    let data = data.replace(['\n', '\r'], " ");
-    let raw = serde_json::from_str(&data).ok();
-    let text = if raw.is_none() { Some(data.as_str()) } else { None };
-    out.json(&EventLine { number: tally.events, event: name, data: raw, text })
+    match event_line::written(frame, &received, tally.events) {
+        Some(line) => out.write(&line),
+        None => Ok(()),
+    }
 }
 
 /// `--lint`.

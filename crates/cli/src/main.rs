@@ -5,7 +5,10 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod ask;
 mod decode;
+mod embedded;
+mod event_line;
 mod exit;
 mod listen;
 mod logging;
@@ -14,6 +17,7 @@ mod serve;
 mod sim;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser as _;
 
@@ -30,6 +34,7 @@ fn main() -> ExitCode {
         }
     };
     let run = match args.command {
+        Command::Ask(args) => ask::run(&args),
         Command::Decode(args) => decode::run(&args),
         Command::Serve(args) => serve::run(&args),
         Command::Sim(args) => sim::run(&args),
@@ -42,3 +47,12 @@ fn main() -> ExitCode {
 
 /// What a command comes to: an end with a code, or a failure with a line that says what to do.
 type Run = Result<Exit, Failure>;
+
+/// A duration in seconds, such as `15` or `0.5`.
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| "not a number of seconds".to_owned())?;
+    Duration::try_from_secs_f64(seconds)
+        .ok()
+        .filter(|span| !span.is_zero() && span.as_secs() <= 86_400)
+        .ok_or_else(|| "must be above 0 and at most a day".to_owned())
+}

@@ -1,5 +1,6 @@
 //! Standard output: the answer, and nothing else.
 
+use std::borrow::Cow;
 use std::io::{self, StdoutLock, Write};
 
 use perennial_protocol::{BlockStatus, ContentBlock, Transcript};
@@ -67,4 +68,10 @@ pub(crate) fn stderr_colour() -> bool {
     let unset = |name: &str| std::env::var_os(name).is_none_or(|value| value.is_empty());
     let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
     io::IsTerminal::is_terminal(&io::stderr()) && unset("NO_COLOR") && !dumb
+}
+
+/// Text without what could move a cursor, change a title or ring a bell: control characters other than line ends and tabs.
+pub(crate) fn harmless(text: &str) -> Cow<'_, str> {
+    let harms = |c: char| c.is_control() && c != '\n' && c != '\t';
+    if text.contains(harms) { Cow::Owned(text.replace(harms, "")) } else { Cow::Borrowed(text) }
 }

@@ -10,10 +10,8 @@ use tokio::sync::oneshot;
 use crate::exit::{Exit, Failure, say};
 use crate::listen::{self, Signals};
 use crate::sim::SimulatorArgs;
-use crate::{Run, logging};
+use crate::{Run, embedded, logging, seconds};
 
-/// What stands in for a key where the simulator answers, which takes any.
-const SIMULATOR_KEY: &str = "simulator";
 const CLAUDE_API: &str = "https://api.anthropic.com";
 
 #[derive(Debug, Args)]
@@ -103,12 +101,11 @@ async fn target(args: &ServeArgs) -> Result<Target, Failure> {
         (Some(url), key) => Ok(Target { url: url.clone(), key, _simulator: None }),
         (None, Some(key)) => Ok(Target { url: CLAUDE_API.to_owned(), key: Some(key), _simulator: None }),
         (None, None) => {
-            let spawned = args.simulator.builder().spawn().await;
-            let simulator = spawned.map_err(|error| Failure::new(Exit::Configuration, error))?;
+            let simulator = embedded::start(&args.simulator).await?;
             say(
                 "no key and no upstream: the embedded simulator answers (set ANTHROPIC_API_KEY or --upstream for the real thing)",
             );
-            Ok(Target { url: simulator.url(), key: Key::new(SIMULATOR_KEY), _simulator: Some(simulator) })
+            Ok(Target { url: simulator.url(), key: Key::new(embedded::KEY), _simulator: Some(simulator) })
         }
     }
 }
@@ -117,13 +114,4 @@ fn usable(key: &str, from: &str) -> Result<Key, Failure> {
     Key::new(key).ok_or_else(|| {
         Failure::new(Exit::Configuration, format!("{from} holds something that cannot be sent as a key"))
     })
-}
-
-/// A duration in seconds, such as `15` or `0.5`.
-fn seconds(text: &str) -> Result<Duration, String> {
-    let seconds: f64 = text.parse().map_err(|_| "not a number of seconds".to_owned())?;
-    Duration::try_from_secs_f64(seconds)
-        .ok()
-        .filter(|span| !span.is_zero() && span.as_secs() <= 86_400)
-        .ok_or_else(|| "must be above 0 and at most a day".to_owned())
 }

@@ -1,10 +1,10 @@
 //! `perennial sim`: the simulator as a service.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
-use perennial_sim::{Pace, Simulator};
+use perennial_sim::{Pace, Scenario, Simulator};
 
 use crate::exit::{Exit, Failure};
 use crate::listen::{self, Signals};
@@ -31,10 +31,16 @@ pub(crate) struct SimulatorArgs {
     /// `real`, `instant`, or words such as `ttft=1s,tps=20,jitter=0.5,burst=4,ping=5s`
     #[arg(long, value_name = "PACE")]
     pub(crate) pace: Option<Pace>,
+    /// Faults and manners of every answer, in the words of the header `perennial-sim`
+    #[arg(long, value_name = "WORDS")]
+    pub(crate) orders: Option<String>,
+    /// A scenario: scripted answers, rules and faults
+    #[arg(long, value_name = "FILE")]
+    pub(crate) scenario: Option<PathBuf>,
 }
 
 impl SimulatorArgs {
-    pub(crate) fn builder(&self) -> perennial_sim::Builder {
+    pub(crate) fn builder(&self) -> Result<perennial_sim::Builder, Failure> {
         let mut builder = Simulator::builder();
         if let Some(folder) = &self.replay {
             builder = builder.replay_dir(folder);
@@ -45,14 +51,27 @@ impl SimulatorArgs {
         if let Some(pace) = &self.pace {
             builder = builder.pace(pace.clone());
         }
-        builder
+        if let Some(orders) = &self.orders {
+            builder = builder.orders(orders);
+        }
+        if let Some(file) = &self.scenario {
+            builder = builder.scenario(read_scenario(file)?);
+        }
+        Ok(builder)
     }
+}
+
+fn read_scenario(file: &Path) -> Result<Scenario, Failure> {
+    let wrong =
+        |why: String| Failure::new(Exit::Configuration, format!("scenario {}: {why}", file.display()));
+    let text = std::fs::read_to_string(file).map_err(|error| wrong(error.to_string()))?;
+    Scenario::parse(&text).map_err(|error| wrong(error.to_string()))
 }
 
 pub(crate) fn run(args: &SimArgs) -> Run {
     logging::start();
     let simulator =
-        args.simulator.builder().build().map_err(|error| Failure::new(Exit::Configuration, error))?;
+        args.simulator.builder()?.build().map_err(|error| Failure::new(Exit::Configuration, error))?;
     listen::runtime()?.block_on(async {
         let listener = listen::bind(args.listen).await?;
         // Caught before anyone can know that it runs.
