@@ -116,41 +116,27 @@ impl Batches {
     }
 }
 
-/// The requests of a batch, in shape.
+/// The requests of a batch that the mind found valid.
 fn requests(body: &Value) -> Result<Vec<(String, Value)>, Refused> {
-    let Some(requests) = body.get("requests").and_then(Value::as_array) else {
-        return Err(Refused::invalid("requests: Field required"));
-    };
-    if requests.is_empty() || requests.len() > MOST_REQUESTS {
-        let message =
-            format!("requests: must have between 1 and {MOST_REQUESTS} entries, has {}", requests.len());
+    let requests = body.get("requests").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    if requests.len() > MOST_REQUESTS {
+        let message = format!(
+            "requests: the simulator takes at most {MOST_REQUESTS} in a batch, not {}",
+            requests.len()
+        );
         return Err(Refused::invalid(message));
     }
-    let mut seen = std::collections::HashSet::new();
-    let read = |(at, request): (usize, &Value)| {
-        let id = request.get("custom_id").and_then(Value::as_str).filter(|id| !id.is_empty());
-        let id = id.ok_or_else(|| Refused::invalid(format!("requests.{at}.custom_id: Field required")))?;
-        if !seen.insert(id.to_owned()) {
-            return Err(Refused::invalid(format!("requests.{at}.custom_id: `{id}` is not unique")));
-        }
-        let params = request.get("params").filter(|params| params.is_object());
-        let params =
-            params.ok_or_else(|| Refused::invalid(format!("requests.{at}.params: Field required")))?;
-        Ok((id.to_owned(), params.clone()))
+    let read = |request: &Value| {
+        let id = request.get("custom_id").and_then(Value::as_str).unwrap_or_default();
+        (id.to_owned(), request.get("params").cloned().unwrap_or_default())
     };
-    requests.iter().enumerate().map(read).collect()
+    Ok(requests.iter().map(read).collect())
 }
 
 /// Answers all requests of a batch; takes its time.
 fn work(desk: &Desk, headers: &HeaderMap, requests: Vec<(String, Value)>) -> Vec<Item> {
     let answer = |(custom_id, params): (String, Value)| {
-        let stream = params.get("stream").and_then(Value::as_bool).unwrap_or(false);
-        let checked = if stream {
-            Err(Refused::invalid("stream: streaming is not supported in batches"))
-        } else {
-            desk.mind.validate(&params, headers)
-        };
-        let (result, tokens) = match checked {
+        let (result, tokens) = match desk.mind.validate(&params, headers) {
             Ok(()) => {
                 let manners = Manners { at: desk.started.elapsed(), ..Manners::default() };
                 let answer = desk.mind.answer(&params, &manners);
@@ -174,7 +160,9 @@ fn work(desk: &Desk, headers: &HeaderMap, requests: Vec<(String, Value)>) -> Vec
 
 pub(crate) async fn create(mut call: Call) -> Response {
     let body = call.read_json().await;
-    let requests = match body.and_then(|body| requests(&body)) {
+    let headers = &call.head.headers;
+    let valid = body.and_then(|body| call.desk.mind.validate_batch(&body, headers).map(|()| body));
+    let requests = match valid.and_then(|body| requests(&body)) {
         Ok(requests) => requests,
         Err(refused) => return call.refuse(&refused),
     };

@@ -275,3 +275,6 @@ fn padded(name: &'static str, mut json: String, rng: &mut fastrand::Rng) -> Fram
     }
     Frame::new(name, &json)
 }
+
+#[cfg(test)]
+mod tests;

@@ -133,6 +133,8 @@ pub enum Outcome {
     Faulted,
     /// The client left early.
     ClientLeft,
+    /// The simulator was stopped.
+    Stopped,
 }
 
 /// The content that was sent of one block.
@@ -205,6 +207,17 @@ impl Journal {
             }
             changed.await;
         }
+    }
+
+    /// Ends all entries that are not over: the simulator stops.
+    pub(crate) fn stop(&self) {
+        for entry in self.shared.entries.lock().iter() {
+            let mut entry = entry.lock();
+            if entry.outcome == Outcome::Running {
+                entry.outcome = Outcome::Stopped;
+            }
+        }
+        self.shared.changed.notify_waiters();
     }
 
     fn find(&self, wanted: &mut impl FnMut(&Entry) -> bool) -> Option<Entry> {

@@ -206,7 +206,9 @@ async fn broken(call: Call, cut: Cut) -> Response {
 }
 
 pub(crate) async fn count_tokens(mut call: Call) -> Response {
-    match call.read_json().await {
+    let request = call.read_json().await;
+    let headers = &call.head.headers;
+    match request.and_then(|request| call.desk.mind.validate_count(&request, headers).map(|()| request)) {
         Ok(request) => {
             let model = request.get("model").and_then(Value::as_str).map(str::to_owned);
             call.recording.note(|entry| entry.model = model);

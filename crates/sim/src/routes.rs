@@ -22,19 +22,20 @@ const MOST_BODY_BYTES: usize = 32 * 1024 * 1024;
 
 pub(crate) fn router(desk: Arc<Desk>) -> Router {
     Router::new()
-        .route("/v1/messages", post(messages::create).fallback(not_allowed))
-        .route("/v1/messages/count_tokens", post(messages::count_tokens).fallback(not_allowed))
-        .route("/v1/models", get(models::list).fallback(not_allowed))
-        .route("/v1/models/{id}", get(models::get).fallback(not_allowed))
+        .route("/v1/messages", post(messages::create))
+        .route("/v1/messages/count_tokens", post(messages::count_tokens))
+        .route("/v1/models", get(models::list))
+        .route("/v1/models/{id}", get(models::get))
         .route("/api/hello", get(|| async { StatusCode::OK.into_response() }))
-        .route("/v1/messages/batches", get(batches::list).post(batches::create).fallback(not_allowed))
-        .route("/v1/messages/batches/{id}", get(batches::get).delete(batches::delete).fallback(not_allowed))
-        .route("/v1/messages/batches/{id}/cancel", post(batches::cancel).fallback(not_allowed))
-        .route("/v1/messages/batches/{id}/results", get(batches::results).fallback(not_allowed))
+        .route("/v1/messages/batches", get(batches::list).post(batches::create))
+        .route("/v1/messages/batches/{id}", get(batches::get).delete(batches::delete))
+        .route("/v1/messages/batches/{id}/cancel", post(batches::cancel))
+        .route("/v1/messages/batches/{id}/results", get(batches::results))
         .route("/sim/health", get(admin::health))
         .route("/sim/journal", get(admin::journal).delete(admin::clear_journal))
         .route("/sim/faults", get(admin::faults).post(admin::arm).delete(admin::disarm))
         .fallback(not_found)
+        .method_not_allowed_fallback(not_allowed)
         .with_state(desk)
 }
 

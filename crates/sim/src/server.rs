@@ -31,12 +31,16 @@ pub(crate) async fn run(
     shutdown: impl Future<Output = ()> + Send,
 ) -> io::Result<()> {
     tracing::debug!(address = %listener.local_addr()?, "the simulator listens");
-    let router = routes::router(desk);
+    let router = routes::router(Arc::clone(&desk));
     let mut connections = JoinSet::new();
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
         tokio::select! {
-            () = &mut shutdown => return Ok(()),
+            () = &mut shutdown => {
+                // Before the connections are dropped: it is not their clients who leave.
+                desk.journal.stop();
+                return Ok(());
+            }
             Some(_) = connections.join_next() => {}
             accepted = listener.accept() => match accepted {
                 Ok((socket, _)) => {

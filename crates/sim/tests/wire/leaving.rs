@@ -52,6 +52,19 @@ async fn in_every_phase_by_fin_and_by_rst() {
 }
 
 #[tokio::test]
+async fn a_simulator_that_is_stopped_says_so() {
+    let handle = instant().await;
+    let mut raw =
+        Raw::post(&handle, "/v1/messages", &hello(true), &[("perennial-sim", "stall@event=1")]).await;
+    raw.read_until("message_start").await;
+    let (journal, address) = (handle.journal().clone(), handle.address());
+    handle.stop().await;
+    assert_eq!(journal.entries()[0].outcome, Outcome::Stopped);
+    assert_eq!(raw.read(PATIENCE).await.end, crate::raw::End::Fin);
+    assert!(tokio::net::TcpStream::connect(address).await.is_err(), "the port is free");
+}
+
+#[tokio::test]
 async fn while_the_request_is_still_being_sent() {
     let handle = instant().await;
     let mut request = post("/v1/messages", &hello(true), &[]);
