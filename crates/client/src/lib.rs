@@ -21,6 +21,7 @@
 #![forbid(unsafe_code)]
 
 mod client;
+mod conversation;
 mod course;
 mod deadlines;
 mod error;
@@ -32,14 +33,17 @@ mod options;
 mod reading;
 pub mod request;
 mod request_body;
+pub mod resources;
 mod response;
 mod retry;
 mod stream;
+mod tools;
 pub mod transport;
 mod view;
 mod watch;
 
 pub use client::{Client, ClientBuilder, DEFAULT_BASE_URL, DEFAULT_VERSION};
+pub use conversation::{Conversation, Next};
 pub use deadlines::Deadlines;
 pub use error::{Clock, Error, ErrorKind, Phase};
 pub use event::{Retrying, StreamEvent};
@@ -48,12 +52,13 @@ pub use options::RequestOptions;
 pub use perennial_protocol as protocol;
 pub use perennial_protocol::sse::MaxEventBytes;
 pub use perennial_protocol::{
-    ApiError, BlockStatus, ContentBlock, End, Message, Place, StopReason, ToolInput, Transcript, Truncation,
-    Turn, Usage,
+    ApiError, BlockStatus, ContentBlock, End, Message, Place, Raw, StopReason, ToolInput, ToolUse,
+    Transcript, Truncation, Turn, Usage,
 };
 pub use request::{MessageRequest, ParseOutput};
 pub use request_body::{IntoRequest, RequestBody};
 pub use response::{RateLimit, RateLimits, ResponseInfo};
 pub use retry::{MaxRetryAfter, RetryBudget, RetryPolicy};
 pub use stream::{MessageStream, StreamUsage};
+pub use tools::{AgentRun, IntoToolOutput, MaxTurns, RunEnd, Step, ToolOutput, ToolSet};
 pub use view::{FrameStream, RawEvents, TextStream};

@@ -53,12 +53,12 @@ impl Block {
 
     /// An image.
     pub fn image(source: Source) -> Self {
-        Self(Object::tagged("image").with("source", &source))
+        Self::of("image").field("source", source)
     }
 
     /// A document: a PDF or a text.
     pub fn document(source: Source) -> Self {
-        Self(Object::tagged("document").with("source", &source))
+        Self::of("document").field("source", source)
     }
 
     /// What the tool call `id` gave.
@@ -79,8 +79,11 @@ impl Block {
         if call.input.json().is_some() {
             return None;
         }
-        let wrapped = serde_json::json!({ "INVALID_JSON": call.input.text() });
-        Some(Self::tool_error(&call.id, wrapped.to_string()).of_toolset(call))
+        Some(Self::tool_error(&call.id, Self::invalid_json(call)).of_toolset(call))
+    }
+
+    pub(crate) fn invalid_json(call: &ToolUse) -> String {
+        serde_json::json!({ "INVALID_JSON": call.input.text() }).to_string()
     }
 
     /// Sets a cache breakpoint after this block.

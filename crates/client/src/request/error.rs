@@ -83,3 +83,9 @@ impl fmt::Display for RequestError {
 }
 
 impl std::error::Error for RequestError {}
+
+impl From<RequestError> for crate::Error {
+    fn from(error: RequestError) -> Self {
+        Self::request(format!("the request cannot be sent: {error}")).caused_by(error)
+    }
+}

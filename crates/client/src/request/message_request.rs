@@ -4,11 +4,13 @@ use std::borrow::Cow;
 
 use perennial_protocol::Raw;
 use schemars::JsonSchema;
-use serde::ser::{Error as _, SerializeMap};
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
+use super::body::Body;
 use super::object::Object;
 use super::{Cache, Content, InputMessage, RequestError, Thinking, Tool, ToolChoice, schema};
+use crate::Error;
+use crate::request_body::{IntoRequest, RequestBody};
 
 /// A request for one answer: the body of `POST /v1/messages`.
 ///
@@ -17,10 +19,10 @@ use super::{Cache, Content, InputMessage, RequestError, Thinking, Tool, ToolChoi
 #[must_use]
 pub struct MessageRequest {
     /// All fields but those that have a place of their own below.
-    fields: Object,
-    output: Object,
-    tools: Vec<Tool>,
-    messages: Vec<InputMessage>,
+    pub(super) fields: Object,
+    pub(super) output: Object,
+    pub(super) tools: Vec<Tool>,
+    pub(super) messages: Vec<InputMessage>,
     betas: Vec<Cow<'static, str>>,
 }
 
@@ -49,53 +51,6 @@ pub enum ServiceTier {
     /// Standard capacity only.
     StandardOnly,
 }
-
-/// The order in which known fields are written: the conversation last, as it is what changes from call to call.
-const ORDER: [&str; 24] = [
-    "model",
-    "max_tokens",
-    "stream",
-    "service_tier",
-    "speed",
-    "inference_geo",
-    "metadata",
-    "container",
-    "context_management",
-    "compaction",
-    "fallbacks",
-    "thinking",
-    "output_config",
-    "temperature",
-    "top_p",
-    "top_k",
-    "stop_sequences",
-    "cache_control",
-    "tool_choice",
-    "mcp_servers",
-    "tools",
-    "system",
-    "thread",
-    "messages",
-];
-
-/// Fields that a count of tokens does not take. Unknown fields are sent: the service says if it does not want them.
-const NOT_COUNTED: [&str; 15] = [
-    "max_tokens",
-    "stream",
-    "service_tier",
-    "inference_geo",
-    "metadata",
-    "container",
-    "fallbacks",
-    "fallback_credit_token",
-    "diagnostics",
-    "thread",
-    "temperature",
-    "top_p",
-    "top_k",
-    "stop_sequences",
-    "user_profile_id",
-];
 
 impl MessageRequest {
     /// A request to `model` (any string; known ones are in [`models`](super::models)) for at most `max_tokens` of output. 0 only fills the prompt cache.
@@ -295,8 +250,29 @@ impl MessageRequest {
         &self.messages
     }
 
-    pub(crate) fn messages_mut(&mut self) -> &mut Vec<InputMessage> {
-        &mut self.messages
+    /// Adds the tools whose names the request does not have yet.
+    pub(crate) fn offer<'a>(&mut self, tools: impl Iterator<Item = &'a Tool>) {
+        let known: Vec<_> = self.tools.iter().filter_map(Tool::name).collect();
+        // A set with two tools of one name is kept as it is, for the check to find.
+        let new = tools.filter(|tool| tool.name().is_none_or(|name| !known.contains(&name)));
+        self.tools.extend(new.cloned());
+    }
+
+    /// Takes the messages from `at` on out again.
+    pub(crate) fn take_from(&mut self, at: usize) -> Vec<InputMessage> {
+        self.messages.split_off(at.min(self.messages.len()))
+    }
+
+    /// The value of a field that was set, as JSON.
+    pub(crate) fn get(&self, name: &str) -> Option<Raw> {
+        self.fields.get(name).map(Cow::into_owned)
+    }
+
+    pub(crate) fn set(&mut self, name: &'static str, value: Option<&Raw>) {
+        match value {
+            Some(value) => self.fields.set(name, value),
+            None => self.fields.remove(name),
+        }
     }
 
     /// Finds what can never be right. Sending a request does this first.
@@ -363,63 +339,22 @@ impl MessageRequest {
     /// The body for `POST /v1/messages/count_tokens`: the same request without what has no bearing on the count.
     #[must_use]
     pub fn for_count(&self) -> impl Serialize + '_ {
-        Body { request: self, leave_out: &NOT_COUNTED }
-    }
-
-    fn value(&self, name: &str) -> Option<Part<'_>> {
-        if let Some(raw) = self.fields.get(name) {
-            return Some(Part::Raw(raw));
-        }
-        match name {
-            "tools" if !self.tools.is_empty() => Some(Part::Tools(&self.tools)),
-            "output_config" if !self.output.is_empty() => Some(Part::Object(&self.output)),
-            "messages" => Some(Part::Messages(&self.messages)),
-            _ => None,
-        }
+        Body::for_count(self)
     }
 }
 
 const FALLBACK_BETA: &str = "server-side-fallback-2026-07-01";
 
-/// The value of one field, wherever it is kept.
-#[derive(Serialize)]
-#[serde(untagged)]
-enum Part<'a> {
-    Raw(Cow<'a, Raw>),
-    Object(&'a Object),
-    Tools(&'a [Tool]),
-    Messages(&'a [InputMessage]),
-}
-
-struct Body<'a> {
-    request: &'a MessageRequest,
-    leave_out: &'a [&'a str],
-}
-
-impl Serialize for Body<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let fields = &self.request.fields;
-        if let Some(fault) = fields.fault() {
-            return Err(S::Error::custom(fault));
-        }
-        let mut map = serializer.serialize_map(None)?;
-        // Unknown fields stand before the conversation, too: a reader of a long body sees them.
-        let unknown = fields.members().iter().map(|(name, _)| &**name).filter(|name| !ORDER.contains(name));
-        let (first, conversation) = ORDER.split_at(ORDER.len() - 5);
-        for name in first.iter().copied().chain(unknown).chain(conversation.iter().copied()) {
-            if self.leave_out.contains(&name) {
-                continue;
-            }
-            if let Some(value) = self.request.value(name) {
-                map.serialize_entry(name, &value)?;
-            }
-        }
-        map.end()
+impl IntoRequest for &MessageRequest {
+    fn into_request(self) -> Result<RequestBody, Error> {
+        self.check()?;
+        let body = RequestBody::serialize(self)?;
+        Ok(self.betas().fold(body, |body, beta| body.beta(beta)))
     }
 }
 
-impl Serialize for MessageRequest {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        Body { request: self, leave_out: &[] }.serialize(serializer)
+impl IntoRequest for MessageRequest {
+    fn into_request(self) -> Result<RequestBody, Error> {
+        (&self).into_request()
     }
 }

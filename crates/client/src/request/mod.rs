@@ -15,6 +15,7 @@
 //! ```
 
 mod block;
+mod body;
 mod cache;
 mod error;
 mod input_message;

@@ -76,6 +76,12 @@ impl Object {
         }
     }
 
+    pub(crate) fn remove(&mut self, name: &str) {
+        if let Some(members) = self.members_mut() {
+            members.retain(|(known, _)| known != name);
+        }
+    }
+
     pub(crate) fn get(&self, name: &str) -> Option<Cow<'_, Raw>> {
         match &self.form {
             Form::Members(members) => {
