@@ -39,25 +39,25 @@ fn deltas(block: Block) -> Vec<Value> {
         .collect()
 }
 
-fn check(block: Block, expected: &[Value]) {
+fn check(block: &Block, expected: &[Value]) {
     assert_eq!(deltas(block.clone()), expected, "{block:?}");
 }
 
 #[test]
 fn each_block_streams_as_the_service_streams_it() {
     let signature = json!({"type": "signature_delta", "signature": "c2ln"});
-    check(thinking(Display::Omitted), std::slice::from_ref(&signature));
+    check(&thinking(Display::Omitted), std::slice::from_ref(&signature));
     let update = |text: &str| json!({"type": "thinking_delta", "thinking": text});
-    check(thinking(Display::Updates), &[update("First this.\n"), update("Then that.\n"), signature.clone()]);
+    check(&thinking(Display::Updates), &[update("First this.\n"), update("Then that.\n"), signature.clone()]);
     let summarized = deltas(thinking(Display::Summarized));
     assert_eq!(summarized.last(), Some(&signature));
     let said: String = summarized.iter().filter_map(|delta| delta["thinking"].as_str()).collect();
     assert_eq!(said, "First this.\nThen that.\n");
 
     let fragment = |json: &str| json!({"type": "input_json_delta", "partial_json": json});
-    check(tool("{}", false), &[fragment("")]);
+    check(&tool("{}", false), &[fragment("")]);
     check(
-        tool(r#"{"place": "Wien", "days": [1, 2]}"#, false),
+        &tool(r#"{"place": "Wien", "days": [1, 2]}"#, false),
         &[fragment(""), fragment(r#"{"place": "Wien""#), fragment(r#", "days": [1, 2]"#), fragment("}")],
     );
     let eager = deltas(tool(r#"{"place": "Wien", "days": [1, 2]}"#, true));
@@ -66,15 +66,15 @@ fn each_block_streams_as_the_service_streams_it() {
     let citation = json!({"type": "char_location", "cited_text": "so"});
     let cited = Block::Text { text: "So".to_owned(), citations: vec![citation.clone()] };
     check(
-        cited,
+        &cited,
         &[
             json!({"type": "citations_delta", "citation": citation}),
             json!({"type": "text_delta", "text": "So"}),
         ],
     );
-    check(Block::Compaction { content: None }, &[json!({"type": "compaction_delta", "content": null})]);
-    check(Block::Whole(json!({"type": "fallback"})), &[]);
-    check(Block::RedactedThinking { data: "x".to_owned() }, &[]);
+    check(&Block::Compaction { content: None }, &[json!({"type": "compaction_delta", "content": null})]);
+    check(&Block::Whole(json!({"type": "fallback"})), &[]);
+    check(&Block::RedactedThinking { data: "x".to_owned() }, &[]);
 }
 
 #[test]
