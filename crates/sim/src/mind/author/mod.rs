@@ -64,15 +64,20 @@ pub(crate) fn report(hash: u64, turns: &[Turn<'_>], manners: &Manners) -> String
     let calls = turns.iter().rev().find(|turn| turn.role == Role::Assistant);
     let mut text = String::new();
     for result in &results {
-        let name = calls
-            .and_then(|turn| turn.blocks("tool_use").find(|call| call["id"] == result["tool_use_id"]))
-            .and_then(|call| call["name"].as_str())
-            .unwrap_or("the tool");
+        let call =
+            calls.and_then(|turn| turn.blocks("tool_use").find(|call| call["id"] == result["tool_use_id"]));
+        let mut name = format!("`{}`", call.and_then(|call| call["name"].as_str()).unwrap_or("the tool"));
+        // Of several calls of one tool, each is told apart by what it was about.
+        let about =
+            call.and_then(|call| call["input"].as_object()?.values().find_map(serde_json::Value::as_str));
+        if let Some(about) = about.filter(|about| results.len() > 1 && about.len() <= 60) {
+            name.push_str(&format!(" for {about}"));
+        }
         let said = short::finding(&content_text(result));
         let line = match (result["is_error"].as_bool(), said.is_empty()) {
-            (Some(true), _) => format!("`{name}` failed: {said}"),
-            (_, true) => format!("`{name}` ran and returned nothing."),
-            (_, false) => format!("`{name}` says: {said}"),
+            (Some(true), _) => format!("{name} failed: {said}"),
+            (_, true) => format!("{name} ran and returned nothing."),
+            (_, false) => format!("{name} says: {said}"),
         };
         if results.len() > 1 {
             text.push_str("- ");

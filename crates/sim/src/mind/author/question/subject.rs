@@ -5,6 +5,14 @@ use super::length::number;
 /// Words of politeness and of the request itself, taken off the front in this order as often as they match.
 const LEADS: &[&str] = &[
     "please",
+    "and",
+    "also",
+    "then",
+    "now",
+    "ok",
+    "okay",
+    "thanks",
+    "thank you",
     "hi",
     "hello",
     "hey",
