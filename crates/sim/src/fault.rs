@@ -217,7 +217,7 @@ pub enum Lines {
 impl Fault {
     /// Every word, with the values it takes and what it does.
     pub const WORDS: &'static [(&'static str, &'static str, &'static str)] = &[
-        ("status", "=400..599", "an error status; may be followed by the next seven words"),
+        ("status", "=400..599", "an error status; may be followed by the next six words"),
         ("retry-after", "=VALUE", "with status: that header, as it is"),
         ("retry-after-ms", "=VALUE", "with status: that header, as it is"),
         ("should-retry", "=true|false", "with status: `x-should-retry`"),
@@ -229,7 +229,7 @@ impl Fault {
         ("rst", "@PLACE", "RST in the middle of the response"),
         ("end", "@PLACE", "the body ends early, but as HTTP wants it"),
         ("stall", "[=DURATION]@PLACE", "silence, for ever or for so long"),
-        ("ping-stall", "[=DURATION]@PLACE", "nothing but pings, for ever or for so long"),
+        ("ping-stall", "[=DURATION]@PLACE", "nothing but pings, for ever or for so long: one a second, or as often as the pace has them if that is more often"),
         ("error", "=TYPE@PLACE", "an `error` event, after which nothing comes"),
         ("garbage", "[=BYTES]@PLACE", "bytes that are no event"),
         ("not-json", "@event=K", "event K has data that is not JSON"),

@@ -176,7 +176,8 @@ impl Script {
         self.text.is_some() || self.thinking.is_some() || !self.tools.is_empty()
     }
 
-    /// Puts what is written here in the place of what the mind came up with; the input side of the usage stays.
+    /// Puts what is written here in the place of what the mind came up with; the input side of the usage stays, and thinking
+    /// is not signed yet.
     pub(crate) fn rewrite(&self, answer: &mut Answer) {
         let mut blocks = Vec::new();
         let mut output = 0;
@@ -186,7 +187,8 @@ impl Script {
             answer.usage.thinking_tokens = Some(tokens);
             blocks.push(Block::Thinking {
                 thinking: thinking.clone(),
-                signature: digest::base64(digest::id("sim", digest::of(0, &[thinking])).as_bytes()),
+                // The mind signs it.
+                signature: String::new(),
                 display: Display::Summarized,
                 tokens,
             });

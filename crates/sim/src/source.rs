@@ -47,6 +47,7 @@ impl Source {
         let mut answer = desk.mind.answer(request, &manners);
         if let Some(script) = script.filter(|script| script.is_written()) {
             script.rewrite(&mut answer);
+            desk.mind.sign(request, &mut answer.blocks);
         }
         Ok(Self::Answer(Box::new(answer)))
     }

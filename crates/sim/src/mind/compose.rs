@@ -171,7 +171,7 @@ impl Composer<'_> {
     }
 
     /// Signs thinking in its place, so that it can be sent back and found unchanged.
-    fn sign(&self, blocks: &mut [Block]) {
+    pub(super) fn sign(&self, blocks: &mut [Block]) {
         let mut prefix = Prefix::of_request(self.seed, self.request);
         for message in self.request.list("messages") {
             prefix.message(message);

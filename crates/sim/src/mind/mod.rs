@@ -47,7 +47,7 @@ use self::compose::Composer;
 use self::conversation::Request;
 pub use self::manners::{Compaction, Continuation, Manners, Moment, Refusal, ToolHabit, UnknownManner};
 pub use self::models::{Model, ThinkingForms};
-use crate::answer::{Answer, Refused};
+use crate::answer::{Answer, Block, Refused};
 
 /// A mind; see the [module](self).
 #[derive(Debug)]
@@ -98,6 +98,13 @@ impl Mind {
         let model = Model::for_request(request.model());
         let usage = self.cache.lock().charge(model, request, manners.at);
         Composer { seed: self.seed, request, model, manners }.compose(usage)
+    }
+
+    /// Signs the thinking among `blocks` as part of an answer to `request`, so that it can be sent back.
+    pub(crate) fn sign(&self, request: &Value, blocks: &mut [Block]) {
+        let request = Request::new(request);
+        let model = Model::for_request(request.model());
+        Composer { seed: self.seed, request, model, manners: &Manners::default() }.sign(blocks);
     }
 
     /// The answer of `POST /v1/messages/count_tokens`: the same figure that usage would show without a cache.

@@ -193,6 +193,21 @@ async fn a_scenario_answers_in_its_own_words() {
     assert!(message["usage"]["output_tokens"].as_u64().unwrap() > 5);
     assert_eq!(say("anything", true).await.text(), format!("\u{feff}{recording}"));
     assert_eq!(say("anything", true).await.status, 200, "after the last step, as ever");
+    // What was thought can be sent back, and what was changed cannot.
+    let mut next = hello(false);
+    let mut turn = message["content"].clone();
+    let result = json!([{"type": "tool_result", "tool_use_id": turn[2]["id"], "content": "found"}]);
+    for status in [200, 400] {
+        let asked = json!({"role": "user", "content": "anything"});
+        let said = json!({"role": "assistant", "content": turn});
+        next["messages"] = json!([asked, said, {"role": "user", "content": result}]);
+        next["thinking"] = json!({"type": "enabled", "budget_tokens": 1024});
+        next["max_tokens"] = json!(2000);
+        next["tools"] = json!([{"name": "search", "input_schema": {"type": "object"}}]);
+        let seen = ask(&handle, &next, "answer=ok").await;
+        assert_eq!(seen.status, status, "{}", seen.text());
+        turn[0]["thinking"] = json!("Something else.");
+    }
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@
 mod answers;
 mod batches;
 mod catalogue;
+mod docs;
 mod faults;
 mod leaving;
 mod pacing;
