@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use crate::raw::{End, PATIENCE, Raw, Seen, ask, instant};
 
 /// Long enough to be sure that nothing comes, short enough for a test.
-const QUIET: Duration = Duration::from_millis(150);
+const QUIET: Duration = Duration::from_millis(300);
 /// What `garbage` adds: 64 bytes and a blank line.
 const GARBAGE: usize = 66;
 
