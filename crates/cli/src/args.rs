@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::exit::EXIT_CODES;
-use crate::{ask, decode, serve, sim};
+use crate::{ask, decode, doctor, serve, sim};
 
 /// Streams from Claude that do not break.
 #[derive(Debug, Parser)]
@@ -20,6 +20,8 @@ pub(crate) enum Command {
     Ask(ask::AskArgs),
     /// Read a captured stream: its message, events, text, or departures from the grammar
     Decode(decode::DecodeArgs),
+    /// See whether key, address, network and clock are in place, in words
+    Doctor(doctor::DoctorArgs),
     /// Run the gateway: what SDKs and applications talk to instead of the Claude API
     Serve(serve::ServeArgs),
     /// Run the simulator: a Claude to build and test against

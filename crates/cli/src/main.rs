@@ -7,6 +7,7 @@
 mod args;
 mod ask;
 mod decode;
+mod doctor;
 mod embedded;
 mod event_line;
 mod exit;
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
     let run = match args.command {
         Command::Ask(args) => ask::run(&args),
         Command::Decode(args) => decode::run(&args),
+        Command::Doctor(args) => doctor::run(&args),
         Command::Serve(args) => serve::run(&args),
         Command::Sim(args) => sim::run(&args),
     };
