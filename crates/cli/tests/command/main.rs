@@ -1,0 +1,8 @@
+//! The command as people and scripts run it: the binary, its two outputs, its exit code.
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may panic, and say what it skipped")]
+
+mod ask;
+mod decode;
+mod doctor;
+mod rig;
+mod services;

@@ -1,0 +1,178 @@
+//! `perennial serve` and `perennial sim`.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::rig::{Service, Sim, perennial, run};
+
+/// One request over a socket of its own; gives the answer as it came.
+fn request(url: &str, head: &str, body: &str) -> String {
+    let mut socket = TcpStream::connect(url.strip_prefix("http://").unwrap()).unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let request = format!(
+        "{head} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\nanthropic-version: 2026-10-21\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    socket.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+const STREAM: &str = "{\"model\":\"claude-opus-4-6\",\"max_tokens\":100,\"stream\":true,\"messages\":[{\"role\":\"user\",\"content\":\"Say hello\"}]}";
+
+#[test]
+fn one_line_says_where_and_nothing_else_is_printed() {
+    for command in ["sim", "serve"] {
+        let service =
+            Service::start(&mut perennial(&[command, "--listen", "127.0.0.1:0", "--pace", "instant"]));
+        assert!(service.line.starts_with("listening on http://127.0.0.1:") && service.line.ends_with('\n'));
+        service.signal("TERM");
+        let mut service = service;
+        let mut rest = String::new();
+        service.child.stdout.take().unwrap().read_to_string(&mut rest).unwrap();
+        assert_eq!(rest, "");
+        let (code, said) = service.end();
+        assert_eq!(code, 0, "{said}");
+        assert_eq!(said.contains("embedded simulator"), command == "serve", "{said}");
+    }
+}
+
+#[test]
+fn serve_works_with_nothing() {
+    let service = Service::start(&mut perennial(&["serve", "--listen", "127.0.0.1:0", "--pace", "instant"]));
+    let streamed = request(&service.url, "POST /v1/messages?beta=true", STREAM);
+    assert!(streamed.starts_with("HTTP/1.1 200 OK\r\n"), "{streamed}");
+    assert!(streamed.contains("event: message_stop"), "{streamed}");
+    let message = request(&service.url, "POST /v1/messages", &STREAM.replace("true", "false"));
+    assert!(message.contains("\"stop_reason\":\"end_turn\""), "{message}");
+}
+
+#[test]
+fn recordings_are_served_through_the_gateway() {
+    let folder = tempfile::tempdir().unwrap();
+    let body = "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n";
+    std::fs::write(folder.path().join("one.sse"), body).unwrap();
+    let folder = folder.path().to_str().unwrap();
+    for command in ["sim", "serve"] {
+        let service = Service::start(&mut perennial(&[
+            command,
+            "--listen",
+            "127.0.0.1:0",
+            "--pace",
+            "instant",
+            "--replay",
+            folder,
+        ]));
+        let mut question = STREAM.replace("claude-opus-4-6", "replay:one");
+        let key = "POST /v1/messages?x HTTP/1.1\r\nx-api-key: k\r\nx-rest:";
+        let answer = request(&service.url, key, &question);
+        assert!(answer.contains(body), "{command}: {answer}");
+        question = question.replace("replay:one", "replay:two");
+        assert!(request(&service.url, key, &question).contains("no such recording"), "{command}");
+    }
+}
+
+#[test]
+fn serve_asks_the_upstream_that_it_is_given() {
+    let sim = Sim::new();
+    let service = Service::start(
+        perennial(&["serve", "--listen", "127.0.0.1:0", "--upstream", &sim.handle.url()])
+            .env("ANTHROPIC_API_KEY", "sk-ant-secret-key")
+            .env("PERENNIAL_CLIENT_KEYS", "one,two"),
+    );
+    assert!(request(&service.url, "POST /v1/messages", STREAM).starts_with("HTTP/1.1 401 "));
+    let answer =
+        request(&service.url, "POST /v1/messages HTTP/1.1\r\nauthorization: Bearer two\r\nx-rest:", STREAM);
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    assert_eq!(sim.handle.journal().entries().len(), 1);
+    service.signal("INT");
+    let (code, said) = service.end();
+    assert_eq!(code, 0, "{said}");
+    assert!(!said.contains("secret-key") && !said.contains("embedded"), "{said}");
+}
+
+#[test]
+fn what_cannot_be_is_said_before_anything_listens() {
+    for (arguments, code, part) in [
+        (&["serve", "--listen", "0.0.0.0:0"][..], 3, "set client keys"),
+        (&["serve", "--listen", "nowhere"], 2, "--listen"),
+        (&["serve", "--upstream", "ftp://x", "--listen", "127.0.0.1:0"], 3, "http://"),
+        (&["serve", "--ping", "0"], 2, "above 0"),
+        (&["serve", "--replay", "/nowhere/at/all"], 3, "/nowhere/at/all"),
+        (&["sim", "--replay", "/nowhere/at/all"], 3, "/nowhere/at/all"),
+        (&["sim", "--pace", "fast"], 2, "real|instant"),
+        (&["sim", "--orders", "nonsense"], 3, "nonsense"),
+        (&["sim", "--scenario", "/nowhere/at/all"], 3, "/nowhere/at/all"),
+    ] {
+        let ran = run(arguments);
+        assert_eq!((ran.code, &*ran.out), (code, ""), "{arguments:?}: {}", ran.err);
+        assert!(ran.err.contains(part), "{arguments:?}: {}", ran.err);
+    }
+    let taken = Service::start(&mut perennial(&["sim", "--listen", "127.0.0.1:0"]));
+    let ran = run(&["sim", "--listen", taken.url.strip_prefix("http://").unwrap()]);
+    assert_eq!(ran.code, 3);
+    assert!(ran.err.contains("--listen"), "{}", ran.err);
+}
+
+#[test]
+fn a_stream_outlives_the_signal_and_a_second_signal_does_not_wait() {
+    let arguments = ["serve", "--listen", "127.0.0.1:0", "--pace", "instant,tps=20", "--drain", "60"];
+    let service = Service::start(&mut perennial(&arguments));
+    let url = service.url.clone();
+    let (begun, wait) = std::sync::mpsc::channel();
+    let reader = std::thread::spawn(move || {
+        let mut socket = TcpStream::connect(url.strip_prefix("http://").unwrap()).unwrap();
+        let head = format!(
+            "POST /v1/messages HTTP/1.1\r\nhost: localhost\r\nanthropic-version: 2026-10-21\r\ncontent-length: {}\r\n\r\n{STREAM}",
+            STREAM.len()
+        );
+        socket.write_all(head.as_bytes()).unwrap();
+        let mut answer = vec![0; 1];
+        socket.read_exact(&mut answer).unwrap();
+        begun.send(()).unwrap();
+        socket.read_to_end(&mut answer).unwrap();
+        String::from_utf8(answer).unwrap()
+    });
+    wait.recv().unwrap();
+    service.signal("TERM");
+    let (code, said) = service.end();
+    assert_eq!(code, 0, "{said}");
+    assert!(said.contains("stopping"), "{said}");
+    assert!(reader.join().unwrap().contains("event: message_stop"), "the stream was not cut");
+
+    let service =
+        Service::start(&mut perennial(&["serve", "--listen", "127.0.0.1:0", "--orders", "stall@event=1"]));
+    let mut socket = TcpStream::connect(service.url.strip_prefix("http://").unwrap()).unwrap();
+    let head = format!(
+        "POST /v1/messages HTTP/1.1\r\nhost: localhost\r\nanthropic-version: 2026-10-21\r\ncontent-length: {}\r\n\r\n{STREAM}",
+        STREAM.len()
+    );
+    socket.write_all(head.as_bytes()).unwrap();
+    socket.read_exact(&mut [0; 1]).unwrap();
+    service.signal("TERM");
+    // The first is heard when the line stands on standard error.
+    let mut service = service;
+    let mut errors = std::io::BufReader::new(service.child.stderr.take().unwrap());
+    let mut line = String::new();
+    while !line.contains("stopping") {
+        line.clear();
+        assert!(std::io::BufRead::read_line(&mut errors, &mut line).unwrap() > 0, "it ended without a word");
+    }
+    service.signal("TERM");
+    assert_eq!(service.child.wait().unwrap().code(), Some(130));
+}
+
+#[test]
+fn the_first_line_comes_at_once() {
+    let began = Instant::now();
+    let service = Service::start(&mut perennial(&["serve", "--listen", "127.0.0.1:0"]));
+    let took = began.elapsed();
+    println!("serve listens after {took:?}");
+    // The budget is 100 ms in a release build on a quiet machine; this is neither.
+    assert!(took < Duration::from_secs(2), "{took:?}");
+    drop(service);
+}
