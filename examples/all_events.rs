@@ -18,21 +18,21 @@ async fn main() -> anyhow::Result<()> {
     while let Some(event) = stream.next().await {
         match event? {
             StreamEvent::MessageStarted => {
-                println!("message started: {}", stream.transcript().envelope().model)
+                println!("message started: {}", stream.transcript().envelope().model);
             }
             StreamEvent::BlockStarted { index, block } => println!("block {index} started: {}", block.kind()),
             StreamEvent::Text { index, delta } => println!("block {index} text: {delta:?}"),
             StreamEvent::Thinking { index, delta, .. } => println!("block {index} thinking: {delta:?}"),
             StreamEvent::Signature { index, .. } => println!("block {index} signature"),
             StreamEvent::BlockFinished { index, block } => {
-                println!("block {index} finished: {}", block.kind())
+                println!("block {index} finished: {}", block.kind());
             }
             StreamEvent::MessageUpdated(delta) => println!("message updated: {:?}", delta.delta.stop_reason),
             StreamEvent::MessageFinished(end) => println!("message finished: {end}"),
             // Signs of life: the connection is there although nothing comes.
             StreamEvent::Ping | StreamEvent::Alive => println!("ping"),
             StreamEvent::Retrying(retrying) => {
-                println!("attempt {} in {:?}", retrying.attempt, retrying.delay)
+                println!("attempt {} in {:?}", retrying.attempt, retrying.delay);
             }
             // The service may add events at any time. Nothing is lost: what this version does not know is handed on raw.
             other => println!("{other:?}"),

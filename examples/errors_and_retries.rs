@@ -36,7 +36,7 @@ async fn main() -> anyhow::Result<()> {
                     match error.kind() {
                         ErrorKind::Status if !error.is_retryable() => println!("  -> mend the request"),
                         _ if error.is_retryable() => {
-                            println!("  -> later, perhaps; `{}` had come", so_far(&error))
+                            println!("  -> later, perhaps; `{}` had come", so_far(&error));
                         }
                         kind => println!("  -> {kind:?}"),
                     }

@@ -1,4 +1,5 @@
 //! The history of a conversation stays one that the service accepts, whatever happens to an answer.
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 use perennial::protocol::EventDecoder;
 use perennial::{Conversation, Message, MessageRequest, Next, Transcript};

@@ -1,4 +1,5 @@
 //! Every example runs, against the simulator, and prints what it is there to show.
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 use std::path::{Path, PathBuf};
 use std::process::{Command as Blocking, Output, Stdio};

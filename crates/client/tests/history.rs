@@ -1,4 +1,9 @@
 //! Every recorded answer goes back to the service byte for byte, block by block.
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "helpers of tests fail as tests do, and say what they skipped"
+)]
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

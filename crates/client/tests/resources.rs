@@ -1,4 +1,5 @@
 //! Counts, models and batches: what is sent, what is made of the answers, and that a cut list is never taken for whole.
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 mod scripted;
 

@@ -1,4 +1,5 @@
 //! The agent loop: which tools run, when, and what the model is told.
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 mod scripted;
 
@@ -8,8 +9,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use futures_util::StreamExt as _;
 use perennial::protocol::Raw;
-use perennial::request::{Block, Tool};
-use perennial::{AgentRun, Conversation, MaxTurns, MessageRequest, RunEnd, Step, ToolOutput, ToolSet};
+use perennial::request::{Block, Display, Thinking, Tool, models};
+use perennial::{
+    AgentRun, Client, Conversation, MaxTurns, MessageRequest, RunEnd, Step, ToolOutput, ToolSet,
+};
+use perennial_sim::{Pace, Simulator};
 use schemars::JsonSchema;
 use scripted::{Script, call, text};
 use serde::Deserialize;
@@ -292,4 +296,25 @@ async fn the_run_shows_the_answer_while_it_comes_and_can_be_dropped() {
     }
     drop(run);
     assert_eq!(runs.load(Ordering::SeqCst), 0);
+}
+
+/// The simulator signs thinking, and refuses a history in which a byte of it differs or stands elsewhere.
+#[tokio::test]
+async fn thinking_goes_back_unchanged_through_tools_and_turns() {
+    let simulator = Simulator::builder().seed(7).pace(Pace::instant()).spawn().await.unwrap();
+    let client = Client::builder().api_key("k").base_url(simulator.url()).build().unwrap();
+    let request = MessageRequest::new(models::CLAUDE_OPUS_5_5, 2048)
+        .thinking(Thinking::adaptive().display(Display::Summarized))
+        .user("Please add 2 and 3.");
+    let mut run = client.messages().run(request, &tools());
+    let (taken, error) = steps(&mut run).await;
+    assert!(error.is_none(), "{error:?}");
+    assert!(taken.iter().any(|step| step.starts_with("end ")), "no tool ran: {taken:?}");
+    let mut conversation = run.into_conversation();
+    let history = serde_json::to_string(conversation.request()).unwrap();
+    assert!(history.contains("\"thinking\"") && history.contains("\"signature\""), "{history}");
+    conversation.user("And now say hello.");
+    let (message, end) = client.messages().run(conversation, &tools()).finish().await.unwrap();
+    assert_eq!(end, RunEnd::Answered);
+    assert!(!message.text().is_empty());
 }
