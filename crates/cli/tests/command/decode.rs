@@ -156,11 +156,9 @@ fn recorded_streams_are_complete_and_right() {
         let ran = run(&["decode", path]);
         assert_eq!((ran.code, &*ran.err), (0, ""), "{path}");
         serde_json::from_str::<Value>(&ran.out).unwrap();
-        // This capture has two answers in it.
-        if path.ends_with("tool_search-vercel-tool_search_deferred_bm25.sse") {
-            continue;
-        }
+        // A few captures have the body of a second answer behind the first, which is reported once.
         let lint = run(&["decode", "--lint", path]);
-        assert_eq!((lint.code, &*lint.out), (0, ""), "{path}");
+        let second = lint.out.lines().count() == 1 && lint.out.ends_with("`message_start` after the end\n");
+        assert!((lint.code, &*lint.out) == (0, "") || (lint.code == 1 && second), "{path}: {}", lint.out);
     }
 }
