@@ -97,7 +97,6 @@ impl Client {
     }
 
     /// Messages: stream them, create them.
-    #[must_use]
     pub fn messages(&self) -> Messages {
         Messages::new(self.clone())
     }
@@ -269,7 +268,7 @@ impl ClientBuilder {
         self
     }
 
-    /// What carries the requests. Default: reqwest with rustls.
+    /// What carries the requests. Default: [`DefaultTransport`](crate::transport::DefaultTransport), reqwest with rustls for all but plain HTTP.
     pub fn transport(mut self, transport: impl Transport + 'static) -> Self {
         self.transport = Some(Arc::new(transport));
         self
@@ -363,7 +362,7 @@ impl fmt::Debug for Credential {
 
 #[cfg(feature = "reqwest")]
 fn default_transport(deadlines: &Deadlines) -> Result<Arc<dyn Transport>, Error> {
-    let transport = crate::transport::ReqwestTransport::new(deadlines.connect)
+    let transport = crate::transport::DefaultTransport::new(deadlines.connect)
         .map_err(|source| Error::config("TLS cannot be set up").caused_by(source))?;
     Ok(Arc::new(transport))
 }

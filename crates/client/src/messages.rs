@@ -63,7 +63,6 @@ impl Messages {
         &self.client
     }
 
-    #[allow(dead_code)]
     pub(crate) fn options(&self) -> &RequestOptions {
         &self.options
     }

@@ -13,8 +13,14 @@ use futures_core::Stream;
 use futures_core::future::BoxFuture;
 
 #[cfg(feature = "reqwest")]
+mod default;
+#[cfg(feature = "reqwest")]
+mod direct;
+#[cfg(feature = "reqwest")]
 mod reqwest;
 
+#[cfg(feature = "reqwest")]
+pub use self::default::DefaultTransport;
 #[cfg(feature = "reqwest")]
 pub use self::reqwest::ReqwestTransport;
 
@@ -58,6 +64,8 @@ enum Kind {
     Full(Option<Bytes>),
     #[cfg(feature = "reqwest")]
     Reqwest(::reqwest::Body),
+    #[cfg(feature = "reqwest")]
+    Direct(Box<direct::DirectBody>),
     Stream(Pin<Box<dyn Stream<Item = Result<Bytes, TransportError>> + Send>>),
 }
 
@@ -104,6 +112,8 @@ impl Stream for Body {
             Kind::Full(bytes) => Poll::Ready(bytes.take().map(Ok)),
             #[cfg(feature = "reqwest")]
             Kind::Reqwest(body) => reqwest::poll_body(body, cx),
+            #[cfg(feature = "reqwest")]
+            Kind::Direct(body) => body.poll_piece(cx),
             Kind::Stream(pieces) => pieces.as_mut().poll_next(cx),
         }
     }

@@ -1,4 +1,4 @@
-//! The default transport: reqwest with rustls, HTTP/1.1 and HTTP/2, proxies from the environment.
+//! The transport over reqwest: rustls, HTTP/1.1 and HTTP/2, proxies from the environment.
 
 use std::fmt;
 use std::pin::Pin;
@@ -14,7 +14,7 @@ use super::{Body, Kind, Transport, TransportError, TransportErrorKind};
 /// A dead peer is noticed in these intervals even while nobody writes.
 const KEEPALIVE: Duration = Duration::from_secs(60);
 
-/// The default [`Transport`].
+/// A [`Transport`] over [reqwest](::reqwest).
 #[derive(Clone)]
 pub struct ReqwestTransport {
     client: reqwest::Client,
