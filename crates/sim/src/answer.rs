@@ -24,7 +24,9 @@ pub struct Answer {
     pub stop_details: Option<Value>,
     /// What the answer costs when it is generated to its end.
     pub usage: Usage,
-    /// Further fields of the message object in `message_start` (`container`, `diagnostics`, `input_transformations`, ...).
+    /// Where code ran: `container` in `message_delta.delta`, and of the folded message.
+    pub container: Option<Value>,
+    /// Further fields of the message object in `message_start` (`diagnostics`, `input_transformations`, ...).
     pub extra_start: Map<String, Value>,
     /// Further fields beside `delta` and `usage` in `message_delta` (`context_management`, ...).
     pub extra_delta: Map<String, Value>,
@@ -146,6 +148,7 @@ impl Answer {
             stop_sequence: None,
             stop_details: None,
             usage: Usage::default(),
+            container: None,
             extra_start: Map::new(),
             extra_delta: Map::new(),
         }

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use jiff::Timestamp;
 use parking_lot::Mutex;
 use serde::Serialize;
 use tokio::time::Instant;
@@ -61,7 +62,7 @@ impl Desk {
             seed,
             pace,
             orders,
-            mind: Mind::new(seed),
+            mind: Mind::new(seed).since(Timestamp::now()),
             recordings,
             scenario,
             journal,

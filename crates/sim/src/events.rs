@@ -38,6 +38,9 @@ pub(crate) fn message(answer: &Answer) -> Value {
     message.insert("stop_reason".to_owned(), json!(answer.stop_reason));
     message.insert("stop_sequence".to_owned(), json!(answer.stop_sequence));
     message.insert("stop_details".to_owned(), json!(answer.stop_details));
+    if let Some(container) = &answer.container {
+        message.insert("container".to_owned(), container.clone());
+    }
     let mut usage = start_usage(&answer.usage, answer.usage.output_tokens);
     if let Value::Object(last) = final_usage(&answer.usage) {
         usage.extend(last);
@@ -81,6 +84,9 @@ fn message_delta(answer: &Answer, rng: &mut fastrand::Rng) -> Frame {
         },
         "usage": final_usage(&answer.usage),
     });
+    if let Some(container) = &answer.container {
+        event["delta"]["container"] = container.clone();
+    }
     if let Value::Object(event) = &mut event {
         event.extend(answer.extra_delta.clone());
     }
@@ -139,9 +145,12 @@ fn block_frames(index: u64, block: Block, seed: u64) -> Frames {
             let text = cut::words(text, rng.u64(..)).map(move |piece| delta(index, &TEXT, piece, &mut rng));
             Box::new(citations.chain(text))
         }
-        Block::Thinking { thinking, signature, display, tokens } => {
-            let mut signing = rng.clone();
-            let mut shown = 0;
+        Block::Thinking { thinking, signature, display, mut tokens } => {
+            // Thinking that was cut ends without a signature.
+            let signature = (!signature.is_empty()).then(|| {
+                let delta = json!({"type": "signature_delta", "signature": signature});
+                block_delta(index, &delta.to_string(), &mut rng.clone())
+            });
             let thoughts: Frames = match display {
                 Display::Omitted => Box::new(iter::empty()),
                 Display::Summarized => Box::new(
@@ -153,20 +162,16 @@ fn block_frames(index: u64, block: Block, seed: u64) -> Frames {
                 }
             };
             let mut thoughts = thoughts.fuse();
-            let mut signature = Some(signature);
-            Box::new(iter::from_fn(move || {
+            let mut ends = signature.into_iter().chain([stop]);
+            let frames = iter::from_fn(move || {
                 if let Some(frame) = thoughts.next() {
-                    shown += frame.tokens;
+                    tokens = tokens.saturating_sub(frame.tokens);
                     return Some(frame);
                 }
-                let signature = signature.take()?;
-                let delta = json!({"type": "signature_delta", "signature": signature});
-                // What was thought and is not shown passes in silence, before the signature.
-                Some(
-                    block_delta(index, &delta.to_string(), &mut signing)
-                        .costing(tokens.saturating_sub(shown)),
-                )
-            }))
+                // What was thought and is not shown passes in silence, before the end.
+                Some(ends.next()?.costing(std::mem::take(&mut tokens)))
+            });
+            return Box::new(iter::once(start).chain(frames));
         }
         Block::ToolUse { input, eager, .. } => {
             let fragments = if eager { cut::fragments(input, rng.u64(..)) } else { cut::pairs(&input) };

@@ -229,7 +229,11 @@ impl Fault {
         ("rst", "@PLACE", "RST in the middle of the response"),
         ("end", "@PLACE", "the body ends early, but as HTTP wants it"),
         ("stall", "[=DURATION]@PLACE", "silence, for ever or for so long"),
-        ("ping-stall", "[=DURATION]@PLACE", "nothing but pings, for ever or for so long: one a second, or as often as the pace has them if that is more often"),
+        (
+            "ping-stall",
+            "[=DURATION]@PLACE",
+            "nothing but pings, for ever or for so long: one a second, or as often as the pace has them if that is more often",
+        ),
         ("error", "=TYPE@PLACE", "an `error` event, after which nothing comes"),
         ("garbage", "[=BYTES]@PLACE", "bytes that are no event"),
         ("not-json", "@event=K", "event K has data that is not JSON"),

@@ -55,7 +55,8 @@ mod span;
 mod stream;
 
 pub use fault::{
-    Clause, ErrorBody, Expect, Fault, Faults, Lines, Named, NotAFault, Pick, Place, Status, Unknown, Which, WrongBody,
+    Clause, ErrorBody, Expect, Fault, Faults, Lines, Named, NotAFault, Pick, Place, Status, Unknown, Which,
+    WrongBody,
 };
 pub use journal::{Billed, Entry, Journal, JournalLimits, Outcome, Phase, Written};
 pub use orders::{ATTEMPT_HEADER, HEADER, NotAnOrder, Orders};

@@ -78,6 +78,21 @@ fn each_block_streams_as_the_service_streams_it() {
 }
 
 #[test]
+fn thinking_that_was_cut_has_no_signature_and_sends_none() {
+    for display in [Display::Omitted, Display::Updates, Display::Summarized] {
+        let mut block = thinking(display);
+        if let Block::Thinking { signature, .. } = &mut block {
+            signature.clear();
+        }
+        let sent = deltas(block.clone());
+        assert!(sent.iter().all(|delta| delta["type"] == "thinking_delta"), "{display:?}: {sent:?}");
+        assert_eq!(sent.is_empty(), display == Display::Omitted);
+        let tokens: u64 = frames(answer(vec![block]), 7).map(|frame| frame.tokens).sum();
+        assert_eq!(tokens, 40, "{display:?}");
+    }
+}
+
+#[test]
 fn what_is_not_shown_takes_its_time_all_the_same() {
     for display in [Display::Omitted, Display::Updates, Display::Summarized] {
         let tokens: u64 = frames(answer(vec![thinking(display)]), 7).map(|frame| frame.tokens).sum();
@@ -146,6 +161,22 @@ fn the_folded_message_has_every_block_whole() {
     assert_eq!(message["usage"]["output_tokens"], 99);
     assert_eq!(message["usage"]["service_tier"], "standard");
     assert_eq!(message["stop_reason"], "end_turn");
+}
+
+#[test]
+fn the_container_comes_with_the_stop_reason() {
+    let mut answer = answer(Vec::new());
+    answer.container = Some(json!({"id": "container_1", "expires_at": "2026-11-20T10:35:00.000000Z"}));
+    let events: Vec<Value> =
+        frames(answer.clone(), 7).map(|frame| serde_json::from_str(frame.data().unwrap()).unwrap()).collect();
+    assert_eq!(events[0]["message"].get("container"), None);
+    let delta = events[1]["delta"].as_object().unwrap();
+    assert_eq!(
+        delta.keys().collect::<Vec<_>>(),
+        ["stop_reason", "stop_sequence", "stop_details", "container"]
+    );
+    assert_eq!(delta["container"]["id"], "container_1");
+    assert_eq!(message(&answer)["container"], delta["container"]);
 }
 
 #[test]

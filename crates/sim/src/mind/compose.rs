@@ -1,5 +1,6 @@
 //! From a request to a whole answer: plan, continuation, manners, thinking, limits, usage.
 
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 
 use super::author;
@@ -19,10 +20,14 @@ mod rare;
 
 /// Continuations of continuations are followed this deep.
 const DEEPEST: u32 = 4;
+/// How long a container outlives the request. The service does not say; clients see a date in the near future.
+const CONTAINER_LIFETIME: SignedDuration = SignedDuration::from_mins(5);
 
 /// Everything that an answer is made from.
 pub(super) struct Composer<'a> {
     pub(super) seed: u64,
+    /// What the time in the manners counts from.
+    pub(super) since: Timestamp,
     pub(super) request: Request<'a>,
     pub(super) model: &'static Model,
     pub(super) manners: &'a Manners,
@@ -64,7 +69,10 @@ impl Composer<'_> {
         }
         let mut draft = self.draft(&turns);
         self.misbehave(&turns, &mut draft, &mut answer);
-        let searched = (draft.plan.searches, draft.plan.fetches, draft.plan.container);
+        let searched = (draft.plan.searches, draft.plan.fetches);
+        if draft.plan.container {
+            answer.container = Some(self.container(&answer.id));
+        }
         self.think(&turns, &mut draft);
         let mut blocks = std::mem::take(&mut draft.plan.blocks);
         if self.model.bound_thinking || blocks.iter().any(|block| matches!(block, Block::Thinking { .. })) {
@@ -185,6 +193,15 @@ impl Composer<'_> {
         }
     }
 
+    /// Where code runs: the place that the request names, or a new one.
+    fn container(&self, message_id: &str) -> Value {
+        let named = self.request.get("container");
+        let named = named.and_then(|container| container.as_str().or_else(|| container["id"].as_str()));
+        let id = named.map_or_else(|| message_id.replacen("msg_", "container_", 1), str::to_owned);
+        let now = SignedDuration::try_from(self.manners.at).map_or(self.since, |at| self.since + at);
+        json!({"id": id, "expires_at": format!("{:.6}", now + CONTAINER_LIFETIME)})
+    }
+
     fn limit(&self, blocks: Vec<Block>, draft: &Draft, answer: &mut Answer) {
         let usage = &answer.usage;
         let input = usage.input_tokens + usage.cache_creation_5m + usage.cache_creation_1h + usage.cache_read;
@@ -263,7 +280,7 @@ fn echoed(block: &Block) -> Value {
     }
 }
 
-fn note_server_tools((searches, fetches, container): (u64, u64, bool), answer: &mut Answer) {
+fn note_server_tools((searches, fetches): (u64, u64), answer: &mut Answer) {
     if searches + fetches > 0 {
         answer.usage.server_tool_use =
             Some(json!({"web_search_requests": searches, "web_fetch_requests": fetches}));
@@ -280,12 +297,6 @@ fn note_server_tools((searches, fetches, container): (u64, u64, bool), answer: &
         .sum();
     if read > 0 {
         answer.usage.final_input_tokens = Some(answer.usage.input_tokens + read);
-    }
-    if container {
-        let id = answer.id.replacen("msg_", "container_", 1);
-        answer
-            .extra_start
-            .insert("container".to_owned(), json!({"id": id, "expires_at": "2026-11-20T10:30:00.000000Z"}));
     }
 }
 

@@ -39,6 +39,7 @@ mod validation;
 mod tests;
 
 use http::HeaderMap;
+use jiff::Timestamp;
 use parking_lot::Mutex;
 use serde_json::Value;
 
@@ -53,6 +54,8 @@ use crate::answer::{Answer, Block, Refused};
 #[derive(Debug)]
 pub struct Mind {
     seed: u64,
+    /// What [`Manners::at`] counts from.
+    since: Timestamp,
     cache: Mutex<PromptCache>,
 }
 
@@ -60,7 +63,14 @@ impl Mind {
     /// A mind that answers as this seed says.
     #[must_use]
     pub fn new(seed: u64) -> Self {
-        Self { seed, cache: Mutex::default() }
+        Self { seed, since: Timestamp::UNIX_EPOCH, cache: Mutex::default() }
+    }
+
+    /// The moment that [`Manners::at`] counts from, for the dates in answers. Without it they are counted from 1970.
+    #[must_use]
+    pub fn since(mut self, moment: Timestamp) -> Self {
+        self.since = moment;
+        self
     }
 
     /// Whether the service would take this request.
@@ -97,14 +107,23 @@ impl Mind {
         let request = Request::new(request);
         let model = Model::for_request(request.model());
         let usage = self.cache.lock().charge(model, request, manners.at);
-        Composer { seed: self.seed, request, model, manners }.compose(usage)
+        self.composer(request, model, manners).compose(usage)
     }
 
     /// Signs the thinking among `blocks` as part of an answer to `request`, so that it can be sent back.
     pub(crate) fn sign(&self, request: &Value, blocks: &mut [Block]) {
         let request = Request::new(request);
         let model = Model::for_request(request.model());
-        Composer { seed: self.seed, request, model, manners: &Manners::default() }.sign(blocks);
+        self.composer(request, model, &Manners::default()).sign(blocks);
+    }
+
+    fn composer<'a>(
+        &self,
+        request: Request<'a>,
+        model: &'static Model,
+        manners: &'a Manners,
+    ) -> Composer<'a> {
+        Composer { seed: self.seed, since: self.since, request, model, manners }
     }
 
     /// The answer of `POST /v1/messages/count_tokens`: the same figure that usage would show without a cache.

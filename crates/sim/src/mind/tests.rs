@@ -383,6 +383,22 @@ fn server_tools_give_results_and_citations() {
 }
 
 #[test]
+fn a_container_expires_by_the_clock_of_the_simulator() {
+    let mind = Mind::new(7).since("2026-11-20T10:00:00Z".parse().unwrap());
+    let tool = json!({"type": "code_execution_20250825", "name": "code_execution"});
+    let ask = |fields: &Value| {
+        let request = with(request("claude-opus-4-7", "Run code to add 2 and 3"), &json!({"tools": [tool]}));
+        let manners = Manners { at: Duration::from_millis(90_500), ..Manners::default() };
+        mind.answer(&with(request, fields), &manners).container.unwrap()
+    };
+    let container = ask(&json!({}));
+    assert_eq!(container["expires_at"], "2026-11-20T10:06:30.500000Z");
+    assert!(container["id"].as_str().unwrap().starts_with("container_"));
+    assert_eq!(ask(&json!({"container": "container_mine"}))["id"], "container_mine");
+    assert_eq!(ask(&json!({"container": {"id": "container_mine"}}))["id"], "container_mine");
+}
+
+#[test]
 fn a_paused_turn_is_sent_back_and_ends() {
     let mind = Mind::new(7);
     let tool = json!({"type": "web_search_20250305", "name": "web_search"});
