@@ -1,7 +1,7 @@
 //! Listening: an address, the one line that says where, and the signals that end it.
 
 use std::io::Write as _;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, ToSocketAddrs as _};
 
 use tokio::net::TcpListener;
 
@@ -16,6 +16,17 @@ pub(crate) async fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
         };
         Failure::new(Exit::Configuration, format!("cannot listen on {address}: {error}{hint}"))
     })
+}
+
+/// An address to listen on, such as `127.0.0.1:8787`, `[::1]:0` or `localhost:8787`.
+pub(crate) fn address(text: &str) -> Result<SocketAddr, String> {
+    if let Ok(address) = text.parse() {
+        return Ok(address);
+    }
+    let resolved = text.to_socket_addrs().map_err(|error| format!("not HOST:PORT ({error})"))?;
+    let addresses: Vec<SocketAddr> = resolved.collect();
+    let first = addresses.iter().find(|address| address.is_ipv4()).or(addresses.first());
+    first.copied().ok_or_else(|| "the host has no address".to_owned())
 }
 
 /// Prints the one line that programs wait for.

@@ -11,15 +11,22 @@ use crate::exit::Failure;
 #[derive(Debug)]
 pub(crate) struct Answer {
     out: io::BufWriter<StdoutLock<'static>>,
+    to_terminal: bool,
 }
 
 impl Answer {
     pub(crate) fn new() -> Self {
-        Self { out: io::BufWriter::with_capacity(64 * 1024, io::stdout().lock()) }
+        let to_terminal = io::IsTerminal::is_terminal(&io::stdout());
+        Self { out: io::BufWriter::with_capacity(64 * 1024, io::stdout().lock()), to_terminal }
     }
 
     pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         self.out.write_all(bytes).map_err(|error| Failure::writing(&error))
+    }
+
+    /// Text that a model said.
+    pub(crate) fn text(&mut self, text: &str) -> Result<(), Failure> {
+        if self.to_terminal { self.write(harmless(text).as_bytes()) } else { self.write(text.as_bytes()) }
     }
 
     /// One JSON value on a line of its own.
@@ -74,4 +81,20 @@ pub(crate) fn stderr_colour() -> bool {
 pub(crate) fn harmless(text: &str) -> Cow<'_, str> {
     let harms = |c: char| c.is_control() && c != '\n' && c != '\t';
     if text.contains(harms) { Cow::Owned(text.replace(harms, "")) } else { Cow::Borrowed(text) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_could_harm_a_terminal_is_left_out() {
+        for (text, shown) in [
+            ("plain é 日本\n\ttext", "plain é 日本\n\ttext"),
+            ("\x1b]0;title\x07a\x1b[2Jb", "]0;titlea[2Jb"),
+            ("a\r\nb\u{9b}31mc\u{7f}", "a\nb31mc"),
+        ] {
+            assert_eq!(harmless(text), shown);
+        }
+    }
 }

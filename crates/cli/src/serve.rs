@@ -1,6 +1,6 @@
 //! `perennial serve`: the gateway as a service.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use clap::Args;
@@ -17,7 +17,7 @@ const CLAUDE_API: &str = "https://api.anthropic.com";
 #[derive(Debug, Args)]
 pub(crate) struct ServeArgs {
     /// Where to listen; port 0 takes any free port
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8787", env = "PERENNIAL_LISTEN")]
+    #[arg(long, value_name = "ADDR", value_parser = listen::address, default_value = "127.0.0.1:8787", env = "PERENNIAL_LISTEN")]
     listen: SocketAddr,
     /// Where requests go; without it the Claude API if there is a key, else the embedded simulator
     #[arg(long, value_name = "URL", env = "ANTHROPIC_BASE_URL")]
@@ -75,6 +75,14 @@ async fn serve(args: &ServeArgs) -> Run {
     let unusable = |error| Failure::new(Exit::Configuration, error);
     gateway.may_listen(args.listen).map_err(unusable)?;
     let listener = listen::bind(args.listen).await?;
+    if let Some(upstream) = &args.upstream
+        && listener.local_addr().is_ok_and(|own| is_own(upstream, own))
+    {
+        let message = format!(
+            "the upstream {upstream} is this gateway itself; was ANTHROPIC_BASE_URL set for a client? Give --upstream"
+        );
+        return Err(Failure::new(Exit::Configuration, message));
+    }
     // Caught before anyone can know that it runs.
     let mut signals = Signals::catch()?;
     listen::announce(&listener)?;
@@ -114,4 +122,42 @@ fn usable(key: &str, from: &str) -> Result<Key, Failure> {
     Key::new(key).ok_or_else(|| {
         Failure::new(Exit::Configuration, format!("{from} holds something that cannot be sent as a key"))
     })
+}
+
+/// Whether an upstream is the gateway that listens at `own`, so that a request would go in circles.
+fn is_own(upstream: &str, own: SocketAddr) -> bool {
+    let authority =
+        upstream.split_once("://").map_or(upstream, |(_, rest)| rest).split('/').next().unwrap_or_default();
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) if port.parse::<u16>().is_ok() => (host, port.parse().unwrap_or_default()),
+        _ => (authority, if upstream.starts_with("https:") { 443 } else { 80 }),
+    };
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let here = host.eq_ignore_ascii_case("localhost")
+        || host
+            .parse::<IpAddr>()
+            .is_ok_and(|host| host.is_loopback() || host.is_unspecified() || host == own.ip());
+    here && port == own.port()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gateway_knows_itself() {
+        let own: SocketAddr = "127.0.0.1:8787".parse().unwrap();
+        for (upstream, itself) in [
+            ("http://127.0.0.1:8787", true),
+            ("http://localhost:8787/", true),
+            ("http://[::1]:8787/x", true),
+            ("http://127.0.0.1:8788", false),
+            ("http://127.0.0.1", false),
+            ("https://api.anthropic.com", false),
+            ("http://10.0.0.1:8787", false),
+        ] {
+            assert_eq!(is_own(upstream, own), itself, "{upstream}");
+        }
+        assert!(is_own("http://localhost", "0.0.0.0:80".parse().unwrap()));
+    }
 }

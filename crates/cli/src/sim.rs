@@ -13,7 +13,7 @@ use crate::{Run, logging};
 #[derive(Debug, Args)]
 pub(crate) struct SimArgs {
     /// Where to listen; port 0 takes any free port
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8788", env = "PERENNIAL_SIM_LISTEN")]
+    #[arg(long, value_name = "ADDR", value_parser = listen::address, default_value = "127.0.0.1:8788", env = "PERENNIAL_SIM_LISTEN")]
     listen: SocketAddr,
     #[command(flatten)]
     simulator: SimulatorArgs,

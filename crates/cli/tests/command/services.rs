@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::rig::{Service, Sim, perennial, run};
+use crate::rig::{Ran, Service, Sim, perennial, run};
 
 /// One request over a socket of its own; gives the answer as it came.
 fn request(url: &str, head: &str, body: &str) -> String {
@@ -101,6 +101,7 @@ fn what_cannot_be_is_said_before_anything_listens() {
         (&["serve", "--listen", "0.0.0.0:0"][..], 3, "set client keys"),
         (&["serve", "--listen", "nowhere"], 2, "--listen"),
         (&["serve", "--upstream", "ftp://x", "--listen", "127.0.0.1:0"], 3, "http://"),
+        (&["serve", "--listen", "localhost"], 2, "HOST:PORT"),
         (&["serve", "--ping", "0"], 2, "above 0"),
         (&["serve", "--replay", "/nowhere/at/all"], 3, "/nowhere/at/all"),
         (&["sim", "--replay", "/nowhere/at/all"], 3, "/nowhere/at/all"),
@@ -112,6 +113,12 @@ fn what_cannot_be_is_said_before_anything_listens() {
         assert_eq!((ran.code, &*ran.out), (code, ""), "{arguments:?}: {}", ran.err);
         assert!(ran.err.contains(part), "{arguments:?}: {}", ran.err);
     }
+    // The address of a client is not taken for that of an upstream, or every request would go in circles.
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let mut itself = perennial(&["serve", "--listen", &format!("localhost:{}", free.port())]);
+    let itself = Ran::from(itself.env("ANTHROPIC_BASE_URL", format!("http://{free}")).output().unwrap());
+    assert_eq!((itself.code, &*itself.out), (3, ""));
+    assert!(itself.err.contains("this gateway itself"), "{}", itself.err);
     let taken = Service::start(&mut perennial(&["sim", "--listen", "127.0.0.1:0"]));
     let ran = run(&["sim", "--listen", taken.url.strip_prefix("http://").unwrap()]);
     assert_eq!(ran.code, 3);
