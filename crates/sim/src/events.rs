@@ -90,7 +90,7 @@ fn message_delta(answer: &Answer, rng: &mut fastrand::Rng) -> Frame {
     if let Value::Object(event) = &mut event {
         event.extend(answer.extra_delta.clone());
     }
-    padded("message_delta", event.to_string(), rng)
+    padded("message_delta", event.to_string(), rng).totalling(answer.usage.output_tokens)
 }
 
 fn start_usage(usage: &Usage, output_tokens: u64) -> Map<String, Value> {

@@ -14,6 +14,8 @@ pub(crate) struct Frame {
     pub(crate) bytes: Bytes,
     /// Output tokens that had to be generated for it.
     pub(crate) tokens: u64,
+    /// Output tokens of the whole answer, where the event says so.
+    pub(crate) total: Option<u64>,
     /// What it adds to the content of the answer.
     pub(crate) piece: Option<Piece>,
 }
@@ -40,7 +42,7 @@ impl Frame {
         for part in ["event: ", &name, "\ndata: ", json, "\n\n"] {
             bytes.extend_from_slice(part.as_bytes());
         }
-        Self { name, bytes: bytes.into(), tokens: 0, piece: None }
+        Self { name, bytes: bytes.into(), tokens: 0, total: None, piece: None }
     }
 
     /// The service's sign of life, with its unusual blank after the colon.
@@ -60,22 +62,26 @@ impl Frame {
 
     /// Whatever bytes, which are no event.
     pub(crate) fn raw(bytes: impl Into<Bytes>) -> Self {
-        Self { name: Cow::Borrowed(""), bytes: bytes.into(), tokens: 0, piece: None }
+        Self { name: Cow::Borrowed(""), bytes: bytes.into(), tokens: 0, total: None, piece: None }
     }
 
     /// A frame of somebody else's making: its bytes stay, the rest is found out where it can be.
     pub(crate) fn foreign(name: &str, data: &[u8], bytes: Bytes) -> Self {
-        let piece = if data.windows(6).any(|window| window == b"_delta") {
-            serde_json::from_slice::<Value>(data).ok().and_then(|event| Piece::of(&event))
-        } else {
-            None
-        };
+        let delta = data.windows(6).any(|window| window == b"_delta");
+        let event = delta.then(|| serde_json::from_slice::<Value>(data).ok()).flatten().unwrap_or_default();
+        let piece = Piece::of(&event);
         let tokens = piece.as_ref().map_or(0, |piece| crate::mind::tokens::count(&piece.text));
-        Self { name: Cow::Owned(name.to_owned()), bytes, tokens, piece }
+        let total = event.pointer("/usage/output_tokens").and_then(Value::as_u64);
+        Self { name: Cow::Owned(name.to_owned()), bytes, tokens, total, piece }
     }
 
     pub(crate) fn costing(mut self, tokens: u64) -> Self {
         self.tokens = tokens;
+        self
+    }
+
+    pub(crate) fn totalling(mut self, tokens: u64) -> Self {
+        self.total = Some(tokens);
         self
     }
 

@@ -315,11 +315,7 @@ impl Recording {
     /// `frame` was generated: it is billed from here on, whether or not it still gets out.
     pub(crate) fn generated(&self, frame: &Frame) {
         let mut entry = self.entry.lock();
-        let total = self.output_total;
-        entry.billed.output_tokens = match (&*frame.name, total) {
-            ("message_delta", Some(total)) => total,
-            _ => entry.billed.output_tokens + frame.tokens,
-        };
+        entry.billed.output_tokens = frame.total.unwrap_or(entry.billed.output_tokens + frame.tokens);
     }
 
     /// `frame` was handed to the connection.

@@ -89,6 +89,7 @@ struct Tamper {
     recent: VecDeque<Frame>,
     repeating: VecDeque<Frame>,
     repeats_left: u64,
+    surplus: Surplus,
     /// The whole message so far, when it is to come twice.
     copy: Option<Vec<Frame>>,
     over: bool,
@@ -104,6 +105,14 @@ enum Edit {
     NoUsage,
     /// Did its work already.
     Done,
+}
+
+/// Tokens that a stuck model generated again. The answer does not know of them; its last usage has to.
+#[derive(Clone, Copy, Default)]
+struct Surplus {
+    tokens: u64,
+    /// Of these, thinking.
+    thinking: u64,
 }
 
 #[derive(Default)]
@@ -129,6 +138,7 @@ impl Tamper {
             recent: VecDeque::new(),
             repeating: VecDeque::new(),
             repeats_left: 0,
+            surplus: Surplus::default(),
             copy: None,
             over: false,
         }
@@ -202,6 +212,7 @@ impl Tamper {
         if let Some(copy) = &mut self.copy {
             copy.push(frame.clone());
         }
+        let frame = self.surplus.added_to(frame);
         for again in 0..copies {
             // The second of two equal events was not generated twice.
             let tokens = if again == 0 { frame.tokens } else { 0 };
@@ -219,7 +230,8 @@ impl Tamper {
     fn finish(&mut self) {
         self.fire_at(self.number);
         for frame in self.copy.take().unwrap_or_default() {
-            self.send(Frame { tokens: 0, ..frame });
+            // Nor was the second of two equal messages.
+            self.send(Frame { tokens: 0, total: None, ..frame });
         }
         self.over = self.queue.is_empty();
     }
@@ -263,6 +275,12 @@ impl Tamper {
             Deed::Repeat(times) => {
                 self.repeating = self.recent.clone();
                 self.repeats_left = u64::from(times) * self.repeating.len() as u64;
+                for frame in &self.repeating {
+                    self.surplus.tokens += u64::from(times) * frame.tokens;
+                    if is_thought(frame) {
+                        self.surplus.thinking += u64::from(times) * frame.tokens;
+                    }
+                }
             }
         }
     }
@@ -295,6 +313,29 @@ impl Iterator for Tamper {
             }
         }
     }
+}
+
+impl Surplus {
+    /// The event that tells the total, with these tokens in it; any other as it is.
+    fn added_to(self, frame: Frame) -> Frame {
+        let Some(total) = frame.total.filter(|_| self.tokens > 0) else { return frame };
+        let frame = edited(frame, |event| {
+            for (pointer, more) in [
+                ("/usage/output_tokens", self.tokens),
+                ("/usage/output_tokens_details/thinking_tokens", self.thinking),
+            ] {
+                if let Some(figure) = event.pointer_mut(pointer) {
+                    *figure = json!(figure.as_u64().unwrap_or_default() + more);
+                }
+            }
+        });
+        Frame { total: Some(total + self.tokens), ..frame }
+    }
+}
+
+/// Thinking, or the signature behind it, which costs what was thought and not shown.
+fn is_thought(frame: &Frame) -> bool {
+    frame.piece.as_ref().is_none_or(|piece| piece.kind == "thinking")
 }
 
 impl Which {
@@ -365,7 +406,7 @@ fn garbage(bytes: usize, rng: &mut fastrand::Rng) -> Bytes {
 fn not_json(frame: &Frame) -> Frame {
     let name = frame.name.clone();
     let broken = format!(r#"{{"type":"{name}","inde"#);
-    Frame { tokens: frame.tokens, ..Frame::new(name, &broken) }
+    Frame { tokens: frame.tokens, total: frame.total, ..Frame::new(name, &broken) }
 }
 
 fn padded(bytes: &Bytes, size: usize) -> Bytes {

@@ -1,5 +1,6 @@
 //! Faults in combination, armed, at a rate, from a scenario; and what is wrong with an order.
 
+use perennial_sim::mind::tokens::count;
 use perennial_sim::{Outcome, Scenario};
 use serde_json::{Value, json};
 
@@ -148,6 +149,46 @@ async fn folded_answers_break_too() {
         assert!(seen.body == whole[..kept], "{orders}: {}", seen.text());
     }
     assert_eq!(ask(&handle, &hello(false), "status=529").await.status, 529);
+}
+
+/// The last usage of each message in the body counts what came in that message, and the journal bills `messages` of them.
+async fn check_figures(body: &Value, orders: &str, expected: usize) {
+    let handle = instant().await;
+    let seen = ask(&handle, body, orders).await;
+    let events = seen.data();
+    let messages: Vec<&[Value]> =
+        events.split(|event| event["type"] == "message_start").filter(|part| !part.is_empty()).collect();
+    assert_eq!(messages.len(), expected, "{orders}");
+    let tokens = |message: &[Value], kind: &str| -> u64 {
+        message.iter().filter_map(|event| event["delta"][kind].as_str()).map(count).sum()
+    };
+    let usage = |message: &[Value]| {
+        message.iter().find(|event| event["type"] == "message_delta").unwrap()["usage"].clone()
+    };
+    for message in &messages {
+        let (thought, usage) = (tokens(message, "thinking"), usage(message));
+        assert_eq!(usage["output_tokens"], thought + tokens(message, "text"), "{orders}: {usage}");
+        let details = usage["output_tokens_details"]["thinking_tokens"].as_u64();
+        assert_eq!(details.unwrap_or(0), thought, "{orders}: {usage}");
+    }
+    let entry = handle.journal().wait_for(|entry| entry.is_over()).await;
+    assert_eq!(usage(messages[0])["output_tokens"], entry.billed.output_tokens, "{orders}");
+}
+
+#[tokio::test]
+async fn usage_and_journal_count_what_was_sent() {
+    let mut thinking = hello(true);
+    thinking["thinking"] = json!({"type": "enabled", "budget_tokens": 1024});
+    thinking["max_tokens"] = json!(2000);
+    for body in [hello(true), thinking] {
+        check_figures(&body, "", 1).await;
+        check_figures(&body, "repeat=20@event=6", 1).await;
+        check_figures(&body, "repeat=2@event=5; repeat=3@event=8", 1).await;
+        check_figures(&body, "two-messages", 2).await;
+        // The copy is one of the answer, not of the model that was stuck.
+        check_figures(&body, "two-messages,repeat=3@event=6", 2).await;
+        check_figures(&body, "duplicate=message_delta,repeat=3@event=6", 1).await;
+    }
 }
 
 #[tokio::test]
