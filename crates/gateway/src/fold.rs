@@ -71,7 +71,7 @@ async fn fold(
         let bytes = match piece.await {
             Ok(Some(Ok(bytes))) => bytes,
             Ok(Some(Err(error))) => {
-                tracing::info!(%error, "the upstream's stream broke");
+                tracing::info!(cause = %error.root(), "the upstream's stream broke");
                 return Err(cut(Cut::Upstream));
             }
             Ok(None) => {

@@ -73,7 +73,7 @@ impl Relay {
                     }
                 }
                 Poll::Ready(Some(Err(error))) => {
-                    tracing::info!(request_id = %self.id, %error, "the upstream's stream broke");
+                    tracing::info!(request_id = %self.id, cause = %error.root(), "the upstream's stream broke");
                     ended = true;
                     break;
                 }

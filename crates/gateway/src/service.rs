@@ -37,7 +37,7 @@ impl Service {
         match tokio::time::timeout(self.clocks.first_byte, sent).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(failure)) => {
-                tracing::warn!(error = %failure, source = ?std::error::Error::source(&failure), "the upstream cannot be asked");
+                tracing::warn!(error = %failure, cause = %failure.root(), "the upstream cannot be asked");
                 Err(refusal(&failure))
             }
             Err(_) => {

@@ -141,6 +141,15 @@ impl UpstreamBody {
 }
 
 impl UpstreamFailure {
+    /// What it comes down to. The errors in between repeat each other, and some show the whole address.
+    pub(crate) fn root(&self) -> &(dyn StdError + 'static) {
+        let mut root: &(dyn StdError + 'static) = self;
+        while let Some(source) = root.source() {
+            root = source;
+        }
+        root
+    }
+
     fn from_client(error: reqwest::Error) -> Self {
         match error {
             error if error.is_connect() && error.is_timeout() => Self::ConnectTimeout,

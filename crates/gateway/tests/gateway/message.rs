@@ -42,7 +42,7 @@ async fn a_slow_message_is_kept_alive_by_blanks() {
     let quick = rig.ask(&question(MODEL, false), "").await;
     let slow = rig.ask(&question(MODEL, false), "stall=400ms@event=6").await;
     let blanks = slow.body.iter().take_while(|byte| **byte == b' ').count();
-    assert!((2..=7).contains(&blanks), "{blanks} blanks");
+    assert!(blanks >= 2, "{blanks} blanks");
     assert_eq!(slow.status, 200);
     assert_eq!(slow.json()["content"], quick.json()["content"]);
 }

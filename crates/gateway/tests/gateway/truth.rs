@@ -21,8 +21,8 @@ async fn silence_is_filled_with_pings_between_events_only() {
     let question = question(MODEL, true);
     let direct = rig.ask_directly(&question, "").await;
     for (orders, least, most) in [
-        ("stall=400ms@event=6", 2, 6),
-        ("stall=400ms@event=0", 2, 6),
+        ("stall=400ms@event=6", 2, usize::MAX),
+        ("stall=400ms@event=0", 2, usize::MAX),
         // Inside an event nothing can be said.
         ("stall=400ms@byte=1200", 0, 0),
         ("", 0, 0),
