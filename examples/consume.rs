@@ -2,6 +2,7 @@
 //!
 //! `consume BASE_URL MODEL COPIES`, for benchmarks: `cpu_s` is user and system time around the streams, `rss_*` the memory of the
 //! process before and at its peak, `out_bytes` the text and tool input received, `events` the events.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "an example talks to its reader")]
 
 use std::process::ExitCode;
 

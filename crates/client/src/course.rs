@@ -249,7 +249,7 @@ impl Course {
             self.response = Some(response);
         }
         let error = error.with_attempts(self.attempts);
-        if let Some(retrying) = self.retry_after(&error) {
+        if let Some(retrying) = self.retrying(&error) {
             tracing::debug!(
                 parent: &self.span,
                 %error,
@@ -269,12 +269,12 @@ impl Course {
         self.state = State::failed(error, std::mem::take(&mut self.told.transcript));
     }
 
-    fn retry_after(&self, error: &Error) -> Option<Retrying> {
+    fn retrying(&self, error: &Error) -> Option<Retrying> {
         let retries = self.attempts.saturating_sub(1);
-        if self.told.content || !error.is_retryable() || retries >= self.policy.max_retries {
+        if self.told.content || !error.is_retryable() {
             return None;
         }
-        let delay = self.policy.delay(retries, error.retry_after());
+        let delay = self.policy.delay(retries, error.retry_after())?;
         // A wait that ends after the last deadline is none.
         let in_time = self.total_at.is_none_or(|total| Instant::now() + delay < total);
         if !in_time || !self.client.retry_bucket().retry() {

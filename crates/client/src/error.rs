@@ -194,6 +194,11 @@ impl Error {
         Self::new(kind, phase, error.to_string()).retryable(kind == ErrorKind::Malformed).caused_by(error)
     }
 
+    /// The end marker came, but nothing said why the answer ended: an event was lost on the way.
+    pub(crate) fn no_stop_reason(phase: Phase) -> Self {
+        Self::new(ErrorKind::Malformed, phase, "the answer ended without a stop reason").retryable(true)
+    }
+
     /// A body other than an answer's ended early.
     pub(crate) fn cut(what: impl Into<String>) -> Self {
         Self::new(ErrorKind::Truncated, Phase::Content, what).retryable(true)
@@ -374,9 +379,10 @@ impl fmt::Display for Error {
             (None, 2..) => write!(f, " [attempt {}]", self.0.attempts)?,
             (None, _) => {}
         }
-        match self.hint() {
-            Some(hint) => write!(f, "; {hint}"),
-            None => Ok(()),
+        match (self.retry_after(), self.hint()) {
+            (Some(wait), _) if self.0.retryable => write!(f, "; try again in {wait:?}"),
+            (_, Some(hint)) => write!(f, "; {hint}"),
+            (_, None) => Ok(()),
         }
     }
 }

@@ -257,6 +257,9 @@ impl Told {
                 self.held = Some(Queued::received(raw, event, effect));
                 return Ok(None);
             }
+            Effect::Finished if self.transcript.envelope().stop_reason.is_none() => {
+                return Err(Error::no_stop_reason(phase));
+            }
             Effect::Nothing | Effect::Ignored(_) => {}
             _ => {
                 watch.content();
@@ -294,7 +297,7 @@ impl Told {
             return Err(Error::in_stream(error, self.phase()));
         }
         let message = match serde_json::from_slice::<Message>(body) {
-            Ok(message) if message.role == "assistant" => message,
+            Ok(message) if message.role == "assistant" && message.stop_reason.is_some() => message,
             Err(error) if error.is_eof() => {
                 return Err(Error::truncated(&self.transcript.end(), self.phase()).caused_by(error));
             }

@@ -24,9 +24,10 @@ pub struct RetryPolicy {
     pub max_retry_after: MaxRetryAfter,
 }
 
-/// The longest wait that a `retry-after` is obeyed for; a longer one is cut to it. Default 60 s.
+/// The longest wait that the service is obeyed in. Where it asks for more, the error is final at once, and
+/// [says how much](Error::retry_after). Default 60 s.
 ///
-/// Without it, one wrong header stalls a program for days.
+/// Without it, one wrong header stalls a program for days; and to come back sooner than asked is to be refused again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct MaxRetryAfter(pub Duration);
 
@@ -64,14 +65,18 @@ impl RetryPolicy {
         Self { max_retries: 0, ..Self::default() }
     }
 
-    /// The wait before the next attempt after `retries` retries; `asked` is what the service asked for.
-    pub(crate) fn delay(&self, retries: u32, asked: Option<Duration>) -> Duration {
+    /// The wait before the next attempt after `retries` retries; `asked` is what the service asked for. `None` where there
+    /// is to be no other.
+    pub(crate) fn delay(&self, retries: u32, asked: Option<Duration>) -> Option<Duration> {
+        if retries >= self.max_retries {
+            return None;
+        }
         match asked {
-            Some(asked) => asked.min(self.max_retry_after.0),
+            Some(asked) => (asked <= self.max_retry_after.0).then_some(asked),
             None => {
                 let doubled = self.first_delay.saturating_mul(2_u32.saturating_pow(retries));
                 // Clients that failed together must not come back together.
-                doubled.min(self.max_delay).mul_f64(1.0 - 0.25 * fastrand::f64())
+                Some(doubled.min(self.max_delay).mul_f64(1.0 - 0.25 * fastrand::f64()))
             }
         }
     }

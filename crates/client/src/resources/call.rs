@@ -119,13 +119,10 @@ impl Attempts {
             error.kind(),
             ErrorKind::Connect | ErrorKind::Deadline(Clock::Connect) | ErrorKind::Status
         );
-        if !error.is_retryable()
-            || retries >= self.policy.max_retries
-            || (self.repeat == Repeat::IfRefused && !had_no_effect)
-        {
+        if !error.is_retryable() || (self.repeat == Repeat::IfRefused && !had_no_effect) {
             return Err(error);
         }
-        let delay = self.policy.delay(retries, error.retry_after());
+        let Some(delay) = self.policy.delay(retries, error.retry_after()) else { return Err(error) };
         let in_time = self.total_at.is_none_or(|total| Instant::now() + delay < total);
         if !in_time || !self.client.retry_bucket().retry() {
             return Err(error);
