@@ -2,13 +2,20 @@
 //!
 //! Events are numbered as the answer has them, before any fault: composing a second fault never moves the place of the first.
 
+mod edits;
+mod framing;
+
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use bytes::Bytes;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::{Fault, Lines, Pick, Place, Unknown, Which};
+use self::edits::{
+    edited, garbage, message_of, not_json, padded, unknown_block, unknown_delta, unknown_event,
+    with_unknown_stop_reason, without_usage,
+};
+use self::framing::Framing;
+use super::{Fault, Pick, Place, Unknown, Which};
 use crate::frame::{Frame, Frames};
 use crate::line::Cut;
 use crate::stream::{Act, Acts};
@@ -113,15 +120,6 @@ struct Surplus {
     tokens: u64,
     /// Of these, thinking.
     thinking: u64,
-}
-
-#[derive(Default)]
-struct Framing {
-    no_names: bool,
-    wrong_names: bool,
-    lines: Option<Lines>,
-    bom: bool,
-    comments: bool,
 }
 
 impl Tamper {
@@ -345,122 +343,4 @@ impl Which {
             Self::Numbered(pick) => pick.from == number,
         }
     }
-}
-
-impl Framing {
-    fn dress(&mut self, frame: Frame) -> Frame {
-        if !(self.no_names || self.wrong_names || self.lines.is_some() || self.bom || self.comments) {
-            return frame;
-        }
-        let mut bytes = Vec::with_capacity(frame.bytes.len() + 32);
-        if std::mem::take(&mut self.bom) {
-            bytes.extend_from_slice("\u{feff}".as_bytes());
-        }
-        if self.comments {
-            bytes.extend_from_slice(b": a comment\n");
-        }
-        for line in frame.bytes.split_inclusive(|byte| *byte == b'\n') {
-            match line.starts_with(b"event:") {
-                true if self.no_names => {}
-                true if self.wrong_names => bytes.extend_from_slice(b"event: other\n"),
-                _ => bytes.extend_from_slice(line),
-            }
-        }
-        let bytes: Vec<u8> = match self.lines {
-            None => bytes,
-            Some(Lines::Cr) => {
-                bytes.into_iter().map(|byte| if byte == b'\n' { b'\r' } else { byte }).collect()
-            }
-            Some(Lines::CrLf) => {
-                let mut wider = Vec::with_capacity(bytes.len() + 4);
-                for byte in bytes {
-                    if byte == b'\n' {
-                        wider.push(b'\r');
-                    }
-                    wider.push(byte);
-                }
-                wider
-            }
-        };
-        Frame { bytes: bytes.into(), ..frame }
-    }
-}
-
-fn message_of(kind: &str) -> &'static str {
-    match kind {
-        "overloaded_error" => "Overloaded",
-        "api_error" => "Internal server error",
-        "rate_limit_error" => "This request would exceed the rate limit for your organization",
-        "timeout_error" => "The request timed out while processing",
-        _ => "The simulator was asked for this error",
-    }
-}
-
-/// Bytes of no encoding, without line ends of their own, and a blank line, so that the next event stands by itself.
-fn garbage(bytes: usize, rng: &mut fastrand::Rng) -> Bytes {
-    let mut garbage: Vec<u8> = std::iter::repeat_with(|| rng.u8(0x80..)).take(bytes).collect();
-    garbage.extend_from_slice(b"\n\n");
-    garbage.into()
-}
-
-fn not_json(frame: &Frame) -> Frame {
-    let name = frame.name.clone();
-    let broken = format!(r#"{{"type":"{name}","inde"#);
-    Frame { tokens: frame.tokens, total: frame.total, ..Frame::new(name, &broken) }
-}
-
-fn padded(bytes: &Bytes, size: usize) -> Bytes {
-    let at = bytes.iter().rposition(|byte| *byte == b'}').unwrap_or(bytes.len());
-    let mut wide = Vec::with_capacity(size.max(bytes.len()));
-    wide.extend_from_slice(&bytes[..at]);
-    wide.resize(at + size.saturating_sub(bytes.len()), b' ');
-    wide.extend_from_slice(&bytes[at..]);
-    wide.into()
-}
-
-fn edited(frame: Frame, edit: impl FnOnce(&mut Value)) -> Frame {
-    let Some(mut event) = frame.data().and_then(|data| serde_json::from_str::<Value>(data).ok()) else {
-        return frame;
-    };
-    edit(&mut event);
-    let edited = Frame::new(frame.name.clone(), &event.to_string());
-    Frame { bytes: edited.bytes, ..frame }
-}
-
-fn without_usage(frame: Frame) -> Frame {
-    let path = match &*frame.name {
-        "message_start" => "/message",
-        "message_delta" => "",
-        _ => return frame,
-    };
-    edited(frame, |event| {
-        if let Some(Value::Object(holder)) = event.pointer_mut(path) {
-            holder.shift_remove("usage");
-        }
-    })
-}
-
-fn with_unknown_stop_reason(frame: Frame) -> Frame {
-    edited(frame, |event| event["delta"]["stop_reason"] = json!("moonrise"))
-}
-
-fn unknown_event() -> Frame {
-    Frame::new("weather_report", r#"{"type":"weather_report","sky":"clear","nested":{"n":1.50}}"#)
-}
-
-fn unknown_delta(index: u64) -> Frame {
-    let delta =
-        json!({"type": "content_block_delta", "index": index, "delta": {"type": "glow_delta", "glow": 0.5}});
-    Frame::new("content_block_delta", &delta.to_string())
-}
-
-fn unknown_block(index: u64) -> [Frame; 3] {
-    let start = json!({"type": "content_block_start", "index": index, "content_block": {"type": "hologram", "seed": "x1"}});
-    let delta = json!({"type": "content_block_delta", "index": index, "delta": {"type": "voxel_delta", "voxels": [1, 2]}});
-    let stop = json!({"type": "content_block_stop", "index": index});
-    [
-        Frame::new("content_block_start", &start.to_string()),
-        Frame::new("content_block_delta", &delta.to_string()),
-        Frame::new("content_block_stop", &stop.to_string()),
-    ]
 }
