@@ -1,0 +1,148 @@
+//! What is done from time to time: syncing, expiring, turning the buckets.
+
+use std::{
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use parking_lot::Mutex;
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinHandle,
+    time::{Interval, MissedTickBehavior, interval},
+};
+
+use super::{
+    committer::{Command, What, write_error},
+    live::Live,
+    store::Store,
+};
+use crate::{Clock, Durability, Error};
+
+/// How often the space that is left is looked up.
+const PROBE_EVERY: Duration = Duration::from_secs(1);
+/// How far the time up to which all has expired for good may lag behind the clock, where nobody asks.
+const EXPIRE_EVERY: Duration = Duration::from_secs(60);
+/// How long before its time a bucket is made, so that no append waits for it.
+const AHEAD: Duration = Duration::from_secs(60);
+
+/// The tasks that do it. They end when they are stopped or the store is gone.
+pub(super) struct Keeper {
+    stop: watch::Sender<bool>,
+    tasks: Mutex<Vec<JoinHandle<()>>>,
+}
+
+#[derive(Clone)]
+struct Rounds {
+    store: Weak<Store>,
+    live: Weak<Live>,
+    commands: mpsc::WeakSender<Command>,
+    dirty: Arc<AtomicBool>,
+    clock: Clock,
+}
+
+impl Keeper {
+    pub(super) fn start(
+        store: &Arc<Store>,
+        live: &Arc<Live>,
+        commands: &mpsc::Sender<Command>,
+        dirty: Arc<AtomicBool>,
+        clock: Clock,
+    ) -> Self {
+        let (stop, stopped) = watch::channel(false);
+        let rounds = Rounds {
+            store: Arc::downgrade(store),
+            live: Arc::downgrade(live),
+            commands: commands.downgrade(),
+            dirty,
+            clock,
+        };
+        // Two, since turning buckets must not delay a sync.
+        let tasks = vec![
+            tokio::spawn(rounds.clone().keep_synced(stopped.clone())),
+            tokio::spawn(rounds.keep_tidy(stopped)),
+        ];
+        Self { stop, tasks: Mutex::new(tasks) }
+    }
+
+    /// Ends the rounds; none is under way afterwards.
+    pub(super) async fn stop(&self) {
+        self.stop.send_replace(true);
+        let tasks = std::mem::take(&mut *self.tasks.lock());
+        for task in tasks {
+            // It fails only where the runtime itself is ending.
+            let _ = task.await;
+        }
+    }
+}
+
+impl Rounds {
+    async fn keep_synced(self, mut stopped: watch::Receiver<bool>) {
+        let mut sync = every(Durability::SYNC_EVERY);
+        loop {
+            let going_on = tokio::select! {
+                _ = stopped.changed() => None,
+                _ = sync.tick() => self.sync().await,
+            };
+            if going_on.is_none() {
+                return;
+            }
+        }
+    }
+
+    async fn keep_tidy(self, mut stopped: watch::Receiver<bool>) {
+        let (mut probe, mut turn) = (every(PROBE_EVERY), every(EXPIRE_EVERY));
+        loop {
+            let going_on = tokio::select! {
+                _ = stopped.changed() => None,
+                _ = turn.tick() => self.turn().await,
+                _ = probe.tick() => self.tick(false).await,
+            };
+            if going_on.is_none() {
+                return;
+            }
+        }
+    }
+
+    async fn sync(&self) -> Option<()> {
+        if self.dirty.swap(false, Ordering::AcqRel) {
+            self.work(|store| store.sync()).await?;
+        }
+        Some(())
+    }
+
+    /// Makes expired for good what has expired, then drops what can be dropped.
+    async fn turn(&self) -> Option<()> {
+        self.tick(true).await?;
+        let soon = self.clock.now().plus(AHEAD);
+        self.work(move |store| store.turn_buckets(soon)).await
+    }
+
+    async fn tick(&self, expire: bool) -> Option<()> {
+        let command =
+            Command { what: What::Tick { expire }, now: self.clock.now(), reply: None, permit: None };
+        self.commands.upgrade()?.send(command).await.ok()
+    }
+
+    /// Does something off the runtime; its failure is the log's.
+    async fn work(&self, what: impl FnOnce(&Store) -> fjall::Result<()> + Send + 'static) -> Option<()> {
+        let store = self.store.upgrade()?;
+        let failure = match tokio::task::spawn_blocking(move || what(&store)).await {
+            Ok(Ok(())) => return Some(()),
+            Ok(Err(error)) => write_error(error),
+            Err(gave_up) => Error::unavailable("a write failed").because(gave_up),
+        };
+        tracing::error!(%failure, "the stream log takes nothing more until it is opened again");
+        self.live.upgrade()?.fail(&failure);
+        None
+    }
+}
+
+fn every(period: Duration) -> Interval {
+    let mut interval = interval(period);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    interval
+}

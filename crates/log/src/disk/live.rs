@@ -1,0 +1,146 @@
+//! The streams that somebody here writes or reads: their tails, and the store's failure once there is one.
+//!
+//! Memory is for those streams only. A tail that no reader holds is kept as long as its stream is written here; the others are
+//! held by their readers, and what is left of them is swept out now and then.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Weak},
+};
+
+use parking_lot::Mutex;
+
+use crate::{Error, Head, RingBytes, Run, StreamId, Tail, Time};
+
+/// The map is swept when it has doubled since the last time, but not before it has so many entries.
+const SWEPT_FROM: usize = 256;
+
+pub(super) struct Live {
+    ring: RingBytes,
+    state: Mutex<State>,
+}
+
+struct State {
+    tails: HashMap<StreamId, Slot>,
+    sweep_at: usize,
+    failure: Option<Error>,
+}
+
+struct Slot {
+    tail: Weak<Tail>,
+    /// Held while the stream is open and written by this process.
+    owned: Option<Arc<Tail>>,
+}
+
+impl Live {
+    pub(super) fn new(ring: RingBytes) -> Self {
+        Self { ring, state: Mutex::new(State { tails: HashMap::new(), sweep_at: SWEPT_FROM, failure: None }) }
+    }
+
+    /// The stream's tail; a new one knows nothing, and learns what is published from now on.
+    pub(super) fn tail(&self, stream: StreamId) -> Arc<Tail> {
+        let mut state = self.state.lock();
+        if let Some(tail) = state.tails.get(&stream).and_then(|slot| slot.tail.upgrade()) {
+            return tail;
+        }
+        let tail = state.new_tail(stream, self.ring);
+        state.tails.insert(stream, Slot { tail: Arc::downgrade(&tail), owned: None });
+        state.sweep();
+        tail
+    }
+
+    /// The newest head, if the stream is one of these.
+    pub(super) fn head(&self, stream: StreamId) -> Option<Head> {
+        let tail = self.state.lock().tails.get(&stream)?.tail.upgrade()?;
+        tail.head()
+    }
+
+    /// Is it open and written by this process?
+    pub(super) fn is_owned(&self, stream: StreamId) -> bool {
+        self.state.lock().tails.get(&stream).is_some_and(|slot| slot.owned.is_some())
+    }
+
+    pub(super) fn publish(&self, head: Head, run: Run) {
+        let stream = head.stream;
+        let tail = self.keep(stream, head.outcome.is_none());
+        // Out of the lock: waking a thousand readers takes a while.
+        if let Some(tail) = tail {
+            tail.publish(head, run);
+        }
+    }
+
+    /// The tail to publish to, if anybody is or will be interested; held on to if `owned`.
+    fn keep(&self, stream: StreamId, owned: bool) -> Option<Arc<Tail>> {
+        let mut state = self.state.lock();
+        if let Some(slot) = state.tails.get_mut(&stream)
+            && let Some(tail) = slot.tail.upgrade()
+        {
+            slot.owned = owned.then(|| Arc::clone(&tail));
+            return Some(tail);
+        }
+        if !owned {
+            state.tails.remove(&stream);
+            return None;
+        }
+        let tail = state.new_tail(stream, self.ring);
+        state.tails.insert(stream, Slot { tail: Arc::downgrade(&tail), owned: Some(Arc::clone(&tail)) });
+        state.sweep();
+        Some(tail)
+    }
+
+    /// The stream is gone: tells its readers.
+    pub(super) fn gone(&self, stream: StreamId) {
+        let slot = self.state.lock().tails.remove(&stream);
+        if let Some(tail) = slot.and_then(|slot| slot.tail.upgrade()) {
+            tail.end(Error::gone(stream));
+        }
+    }
+
+    /// Streams among these that expire up to `floor`.
+    pub(super) fn expired(&self, floor: Time) -> Vec<StreamId> {
+        let state = self.state.lock();
+        let expired = |slot: &Slot| slot.tail.upgrade()?.head().filter(|head| head.expires <= floor);
+        state.tails.iter().filter(|(_, slot)| expired(slot).is_some()).map(|(&stream, _)| stream).collect()
+    }
+
+    pub(super) fn failure(&self) -> Option<Error> {
+        self.state.lock().failure.clone()
+    }
+
+    /// Nothing more will be written: tells all readers, now and later. The first reason stands.
+    pub(super) fn fail(&self, why: &Error) {
+        let tails: Vec<_> = {
+            let mut state = self.state.lock();
+            if state.failure.is_some() {
+                return;
+            }
+            state.failure = Some(why.clone());
+            state.tails.values().filter_map(|slot| slot.tail.upgrade()).collect()
+        };
+        for tail in tails {
+            tail.end(why.clone());
+        }
+    }
+
+    /// How many streams take memory.
+    pub(super) fn len(&self) -> usize {
+        self.state.lock().tails.len()
+    }
+}
+
+impl State {
+    fn new_tail(&self, stream: StreamId, ring: RingBytes) -> Arc<Tail> {
+        let tail = Tail::new(stream, ring);
+        if let Some(failure) = &self.failure {
+            tail.end(failure.clone());
+        }
+        tail
+    }
+
+    fn sweep(&mut self) {
+        if self.tails.len() >= self.sweep_at {
+            self.tails.retain(|_, slot| slot.tail.strong_count() > 0);
+            self.sweep_at = SWEPT_FROM.max(2 * self.tails.len());
+        }
+    }
+}

@@ -1,0 +1,424 @@
+//! The store on fjall: buckets of streams, and what is asked of them. Everything here blocks.
+//!
+//! Streams that were made in the same span of time share a bucket, a keyspace of its own, which is dropped as a whole when all in
+//! it have expired: retention costs nothing for each record. Reading is always done in a snapshot, since only that sees a commit
+//! as a whole or not at all.
+
+use std::{
+    collections::BTreeMap,
+    ops::Bound,
+    path::Path,
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use fjall::{
+    CompressionType, Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode, Readable,
+    Snapshot,
+};
+use parking_lot::RwLock;
+
+use super::{
+    OpenError,
+    directory::{Directory, sync_directory},
+    layout::{self, Stored},
+};
+use crate::{Error, Head, Page, ReadBytes, Retention, Run, Seq, StreamId, Time, expiry::FRESH, frame};
+
+// fjall's own limits. The journal's is the least that it allows; with the other it bounds memory and the time that a start takes.
+const CACHE_BYTES: u64 = 16 << 20;
+const JOURNAL_BYTES: u64 = 64 << 20;
+const MEMTABLE_BYTES: u64 = 16 << 20;
+const WORKERS: usize = 2;
+
+/// So many keys are removed in one commit when a stream is deleted.
+const PURGED_AT_ONCE: usize = 1024;
+
+pub(super) struct Store {
+    db: Database,
+    /// The floor, and until when buckets are kept.
+    general: Keyspace,
+    /// The names of streams without a terminal record.
+    open: Keyspace,
+    buckets: RwLock<BTreeMap<u64, Keyspace>>,
+    /// What expires up to here has expired for good. Durable before it is shown.
+    floor: AtomicU64,
+    bucket_millis: u64,
+    retention: Retention,
+    // Given free last.
+    directory: Directory,
+}
+
+impl Store {
+    /// Makes an empty store.
+    pub(super) fn make(path: &Path) -> Result<(), OpenError> {
+        let failed = |error| open_error(path, error);
+        let db = database(path).map_err(failed)?;
+        general_keyspace(&db).map_err(failed)?;
+        open_keyspace(&db).map_err(failed)?;
+        db.persist(PersistMode::SyncAll).map_err(failed)?;
+        sync_directory(&path.join("keyspaces")).map_err(|error| failed(error.into()))
+    }
+
+    pub(super) fn open(directory: Directory, retention: Retention) -> Result<Self, OpenError> {
+        let path = directory.path().to_owned();
+        let failed = |error| open_error(&path, error);
+        let db = database(&directory.store()).map_err(failed)?;
+        if !db.keyspace_exists("general") || !db.keyspace_exists("open") {
+            return Err(OpenError::damaged(&path, "a part of the store is missing"));
+        }
+        let general = general_keyspace(&db).map_err(failed)?;
+        let open = open_keyspace(&db).map_err(failed)?;
+        let mut buckets = BTreeMap::new();
+        for name in db.list_keyspace_names() {
+            if let Some(index) = layout::bucket_index(&name) {
+                buckets.insert(index, bucket_keyspace(&db, index).map_err(failed)?);
+            }
+        }
+        let floor = match general.get(layout::FLOOR).map_err(failed)? {
+            None => Time::default(),
+            Some(bytes) => layout::decode_time(&bytes)
+                .ok_or_else(|| OpenError::damaged(&path, "the time of the last expiry makes no sense"))?,
+        };
+        let bucket_millis = u64::try_from(directory.bucket.as_millis()).unwrap_or(u64::MAX);
+        Ok(Self {
+            db,
+            general,
+            open,
+            buckets: RwLock::new(buckets),
+            floor: AtomicU64::new(floor.as_micros()),
+            bucket_millis,
+            retention,
+            directory,
+        })
+    }
+
+    pub(super) fn floor(&self) -> Time {
+        Time::from_micros(self.floor.load(Ordering::Acquire))
+    }
+
+    /// Shows a floor that a commit has made durable.
+    pub(super) fn show_floor(&self, floor: Time) {
+        self.floor.fetch_max(floor.as_micros(), Ordering::AcqRel);
+    }
+
+    pub(super) fn batch(&self) -> Batch<'_> {
+        Batch { store: self, inner: self.db.batch() }
+    }
+
+    pub(super) fn sync(&self) -> fjall::Result<()> {
+        self.db.persist(PersistMode::SyncData)
+    }
+
+    pub(super) fn available(&self) -> std::io::Result<u64> {
+        fs4::available_space(self.directory.path())
+    }
+
+    /// The head of a stream, its last record looked up.
+    pub(super) fn head(&self, stream: StreamId) -> Result<Head, Error> {
+        let Some(bucket) = self.bucket(stream) else { return Err(self.absent(stream)) };
+        self.head_in(&self.db.snapshot(), &bucket, stream)
+    }
+
+    fn head_in(&self, snapshot: &Snapshot, bucket: &Keyspace, stream: StreamId) -> Result<Head, Error> {
+        let bytes =
+            snapshot.get(bucket, layout::head_key(stream)).map_err(|error| read_error(stream, error))?;
+        let Some(bytes) = bytes else { return Err(Error::not_found(stream)) };
+        let stored = layout::decode_head(stream, &bytes)
+            .ok_or_else(|| Error::damaged(stream, "its head makes no sense"))?;
+        let Stored::Head(head) = stored else { return Err(Error::gone(stream)) };
+        if head.expires <= self.floor() {
+            return Err(Error::gone(stream));
+        }
+        if head.outcome.is_some() {
+            return Ok(head);
+        }
+        let all = layout::run_key(stream, Seq::FIRST)..=layout::run_key(stream, Seq::LAST);
+        let Some(newest) = snapshot.range(bucket, all).next_back() else {
+            return Err(Error::damaged(stream, "its records are missing"));
+        };
+        let run = decode(stream, newest)?;
+        let last = run.last().map_or(head.last, |record| record.seq);
+        Ok(head.until(last))
+    }
+
+    /// Records from `from` on.
+    pub(super) fn read(&self, stream: StreamId, from: Seq, most: ReadBytes) -> Result<Vec<Run>, Error> {
+        let Some(bucket) = self.bucket(stream) else { return Err(self.absent(stream)) };
+        let snapshot = self.db.snapshot();
+        self.head_in(&snapshot, &bucket, stream)?;
+        // The run that `from` is in begins at `from` or before.
+        let before = layout::run_key(stream, Seq::FIRST)..=layout::run_key(stream, from);
+        let Some(begin) = snapshot.range(&bucket, before).next_back() else { return Ok(Vec::new()) };
+        let begin = begin.key().map_err(|error| read_error(stream, error))?;
+        let mut runs: Vec<Run> = Vec::new();
+        let mut bytes = 0;
+        let mut next = from;
+        for guard in snapshot.range(&bucket, begin.to_vec()..=layout::run_key(stream, Seq::LAST).to_vec()) {
+            let run = match decode(stream, guard) {
+                Ok(run) => run,
+                Err(error) if runs.is_empty() => return Err(error),
+                // What comes before the damage is as good as ever; the next read begins with it.
+                Err(_) => break,
+            };
+            let Some(run) = run.since(next) else { continue };
+            // A hole: whoever asks for what is missing is told then.
+            let Some(last) = run.first().filter(|first| first.seq == next).and(run.last()) else { break };
+            next = last.seq.plus(1);
+            bytes += run.payload_bytes();
+            runs.push(run);
+            if bytes >= most.get() {
+                break;
+            }
+        }
+        Ok(runs)
+    }
+
+    pub(super) fn list(&self, before: Option<StreamId>, most: usize) -> Result<Page, Error> {
+        let buckets: Vec<(u64, Keyspace)> =
+            self.buckets.read().iter().rev().map(|(&i, k)| (i, k.clone())).collect();
+        let newest = before.map_or(u64::MAX, |before| self.index(before));
+        let snapshot = self.db.snapshot();
+        let mut page = Page::default();
+        for (_, bucket) in buckets.iter().filter(|(index, _)| *index <= newest) {
+            let end = before
+                .map_or_else(|| layout::head_keys().end.to_vec(), |before| layout::head_key(before).to_vec());
+            let keys = (Bound::Included(layout::head_keys().start.to_vec()), Bound::Excluded(end));
+            for guard in snapshot.range(bucket, keys).rev() {
+                let key = guard.key().map_err(list_error)?;
+                let Some(stream) = layout::stream_of_head_key(&key) else { continue };
+                match self.head_in(&snapshot, bucket, stream) {
+                    Ok(_) if page.heads.len() == most => {
+                        page.next = page.heads.last().map(|head| head.stream);
+                        return Ok(page);
+                    }
+                    Ok(head) => page.heads.push(head),
+                    Err(error) if error.is_gone() => {}
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        Ok(page)
+    }
+
+    /// Open streams after `after` that are not `owned`.
+    pub(super) fn unsettled(
+        &self,
+        after: Option<StreamId>,
+        most: usize,
+        owned: impl Fn(StreamId) -> bool,
+    ) -> Result<Page, Error> {
+        let snapshot = self.db.snapshot();
+        let start = after.map_or(Bound::Unbounded, |after| Bound::Excluded(after.as_bytes().to_vec()));
+        let mut page = Page::default();
+        for guard in snapshot.range(&self.open, (start, Bound::Unbounded)) {
+            let key = guard.key().map_err(list_error)?;
+            let Some(stream) = layout::stream_of(&key).filter(|stream| !owned(*stream)) else { continue };
+            let Some(bucket) = self.bucket(stream) else { continue };
+            match self.head_in(&snapshot, &bucket, stream) {
+                Ok(head) if head.outcome.is_some() => {}
+                Ok(_) if page.heads.len() == most => {
+                    page.next = page.heads.last().map(|head| head.stream);
+                    break;
+                }
+                Ok(head) => page.heads.push(head),
+                Err(error) if error.is_gone() => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(page)
+    }
+
+    /// Removes the records of a stream that is marked as deleted.
+    pub(super) fn purge(&self, stream: StreamId) -> fjall::Result<()> {
+        let Some(bucket) = self.bucket(stream) else { return Ok(()) };
+        loop {
+            let all = layout::run_key(stream, Seq::FIRST)..=layout::run_key(stream, Seq::LAST);
+            let mut batch = self.db.batch();
+            for guard in self.db.snapshot().range(&bucket, all).take(PURGED_AT_ONCE) {
+                batch.remove(&bucket, guard.key()?);
+            }
+            if batch.is_empty() {
+                return Ok(());
+            }
+            batch.commit()?;
+        }
+    }
+
+    /// Drops the buckets in which everything has expired, and makes the one that will be wanted `soon`.
+    pub(super) fn turn_buckets(&self, soon: Time) -> fjall::Result<()> {
+        let floor = self.floor();
+        let old: Vec<u64> = self.buckets.read().keys().copied().collect();
+        for index in old {
+            if self.kept_until(index)? > floor {
+                continue;
+            }
+            let Some(bucket) = self.buckets.write().remove(&index) else { continue };
+            let mut batch = self.db.batch();
+            batch.remove(&self.general, layout::keep_key(index));
+            let span = StreamId::lowest(self.start(index))..StreamId::lowest(self.start(index + 1));
+            for guard in self.open.range(span.start.as_bytes().to_vec()..span.end.as_bytes().to_vec()) {
+                batch.remove(&self.open, guard.key()?);
+            }
+            batch.commit()?;
+            tracing::debug!(index, "dropping a bucket of expired streams");
+            self.db.delete_keyspace(bucket)?;
+        }
+        self.ensure_bucket(self.index_at(soon))?;
+        Ok(())
+    }
+
+    fn kept_until(&self, index: u64) -> fjall::Result<Time> {
+        let least = self.start(index + 1).plus(2 * FRESH);
+        let stored = self.general.get(layout::keep_key(index))?;
+        Ok(stored.and_then(|bytes| layout::decode_time(&bytes)).map_or(least, |kept| kept.max(least)))
+    }
+
+    fn ensure_bucket(&self, index: u64) -> fjall::Result<Keyspace> {
+        if let Some(bucket) = self.buckets.read().get(&index) {
+            return Ok(bucket.clone());
+        }
+        let bucket = bucket_keyspace(&self.db, index)?;
+        // fjall syncs what is in the new folder; that the folder itself is there after a power cut is on us.
+        if let Some(folder) = bucket.path().parent() {
+            sync_directory(folder)?;
+        }
+        Ok(self.buckets.write().entry(index).or_insert(bucket).clone())
+    }
+
+    fn bucket(&self, stream: StreamId) -> Option<Keyspace> {
+        self.buckets.read().get(&self.index(stream)).cloned()
+    }
+
+    fn index(&self, stream: StreamId) -> u64 {
+        self.index_at(stream.time())
+    }
+
+    fn index_at(&self, time: Time) -> u64 {
+        time.as_micros() / 1_000 / self.bucket_millis
+    }
+
+    fn start(&self, index: u64) -> Time {
+        Time::from_micros(index.saturating_mul(self.bucket_millis).saturating_mul(1_000))
+    }
+
+    /// What to say of a stream whose bucket is not there: was it dropped, or not yet made?
+    fn absent(&self, stream: StreamId) -> Error {
+        let end = self.start(self.index(stream) + 1);
+        if end.plus(2 * FRESH) <= self.floor() { Error::gone(stream) } else { Error::not_found(stream) }
+    }
+}
+
+/// Changes that are made together or not at all.
+pub(super) struct Batch<'a> {
+    store: &'a Store,
+    inner: OwnedWriteBatch,
+}
+
+impl Batch<'_> {
+    /// A new stream.
+    pub(super) fn create(&mut self, head: &Head, run: Bytes) -> fjall::Result<()> {
+        let store = self.store;
+        let index = store.index(head.stream);
+        let bucket = store.ensure_bucket(index)?;
+        let keep = store.start(index + 1).plus(store.retention.get().max(Duration::ZERO));
+        if keep > store.kept_until(index)? {
+            self.inner.insert(&store.general, layout::keep_key(index), layout::encode_time(keep));
+        }
+        if head.outcome.is_none() {
+            self.inner.insert(&store.open, *head.stream.as_bytes(), []);
+        }
+        self.inner.insert(&bucket, layout::head_key(head.stream), layout::encode_head(head));
+        self.inner.insert(&bucket, layout::run_key(head.stream, Seq::FIRST), run);
+        Ok(())
+    }
+
+    /// A run that begins with record `first`, after which `head` is the stream's.
+    pub(super) fn append(&mut self, head: &Head, first: Seq, run: Bytes) -> Result<(), Error> {
+        let bucket = self.store.bucket(head.stream).ok_or_else(|| self.store.absent(head.stream))?;
+        self.inner.insert(&bucket, layout::run_key(head.stream, first), run);
+        // Else the head says nothing new: the last record of an open stream is looked up.
+        if head.outcome.is_some() || head.terms().last().is_some_and(|term| term.first == first) {
+            self.inner.insert(&bucket, layout::head_key(head.stream), layout::encode_head(head));
+        }
+        if head.outcome.is_some() {
+            self.inner.remove(&self.store.open, *head.stream.as_bytes());
+        }
+        Ok(())
+    }
+
+    /// Nothing of the stream is readable any more; its name stays taken.
+    pub(super) fn delete(&mut self, stream: StreamId) -> Result<(), Error> {
+        let bucket = self.store.bucket(stream).ok_or_else(|| self.store.absent(stream))?;
+        self.inner.insert(&bucket, layout::head_key(stream), layout::encode_deleted(stream));
+        self.inner.remove(&self.store.open, *stream.as_bytes());
+        Ok(())
+    }
+
+    /// Everything that expires up to `floor` has expired.
+    pub(super) fn floor(&mut self, floor: Time) {
+        self.inner.insert(&self.store.general, layout::FLOOR, layout::encode_time(floor));
+    }
+
+    pub(super) fn commit(self, sync: bool) -> fjall::Result<()> {
+        let mode = if sync { PersistMode::SyncData } else { PersistMode::Buffer };
+        self.inner.durability(Some(mode)).commit()
+    }
+}
+
+fn database(path: &Path) -> fjall::Result<Database> {
+    Database::builder(path)
+        .cache_size(CACHE_BYTES)
+        .max_journaling_size(JOURNAL_BYTES)
+        // Records are compressed when they leave the first levels; doing it here too would be on the way to the reader.
+        .journal_compression(CompressionType::None)
+        .worker_threads(WORKERS)
+        .open()
+}
+
+fn general_keyspace(db: &Database) -> fjall::Result<Keyspace> {
+    db.keyspace("general", || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES / 16))
+}
+
+fn open_keyspace(db: &Database) -> fjall::Result<Keyspace> {
+    db.keyspace("open", || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES / 16))
+}
+
+fn bucket_keyspace(db: &Database, index: u64) -> fjall::Result<Keyspace> {
+    db.keyspace(&layout::bucket_name(index), || {
+        KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES)
+    })
+}
+
+fn decode(stream: StreamId, guard: fjall::Guard) -> Result<Run, Error> {
+    let (key, value) = guard.into_inner().map_err(|error| read_error(stream, error))?;
+    let first =
+        layout::first_of(stream, &key).ok_or_else(|| Error::damaged(stream, "a key makes no sense"))?;
+    frame::decode(stream, first, &Bytes::from(value))
+}
+
+/// A failed read: the machine's fault, or the data's.
+pub(super) fn read_error(stream: StreamId, error: fjall::Error) -> Error {
+    match error {
+        fjall::Error::Io(_) | fjall::Error::Storage(fjall::LsmError::Io(_)) => {
+            Error::unavailable("the store cannot be read").because(error)
+        }
+        error => Error::damaged(stream, "the store found a wrong checksum or a broken file").because(error),
+    }
+}
+
+fn list_error(error: fjall::Error) -> Error {
+    Error::unavailable("the store cannot be read").because(error)
+}
+
+/// Why fjall did not open what is in `path`.
+fn open_error(path: &Path, error: fjall::Error) -> OpenError {
+    match error {
+        fjall::Error::Locked => OpenError::locked(path, None),
+        fjall::Error::Io(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            OpenError::io(path, "the store cannot be opened", error)
+        }
+        error => OpenError::damaged(path, error.to_string()).because(error),
+    }
+}
