@@ -57,8 +57,8 @@ pub(crate) struct Told {
     pub(crate) transcript: Transcript,
     /// What is to be shown before anything else is read.
     pub(crate) queue: VecDeque<Queued>,
-    /// The first block's start, while the block is empty.
-    pub(crate) held: Option<Queued>,
+    /// The first block's start while the block is empty, and what must not overtake it.
+    pub(crate) held: Vec<Queued>,
     /// `message_start` was shown.
     pub(crate) started: bool,
     /// Content was shown, so that there is no going back.
@@ -70,6 +70,7 @@ pub(crate) struct Told {
 /// A moment that waits to be shown.
 pub(crate) enum Queued {
     Received { raw: Bytes, event: Event<'static>, effect: Effect },
+    Alive(Bytes),
     Started(u64),
     Text(u64),
     Finished(u64),
@@ -297,6 +298,7 @@ impl Queued {
             Self::Received { ref raw, event, effect } => {
                 return view.see(Moment::Received { raw, event, effect }, transcript);
             }
+            Self::Alive(ref raw) => return view.see(Moment::Alive { raw }, transcript),
             Self::Started(index) => Moment::Started(index),
             Self::Text(index) => Moment::Text(index),
             Self::Finished(index) => Moment::Finished(index),

@@ -31,6 +31,8 @@ pub(crate) struct Reading {
     limit: MaxEventBytes,
     watch: Watch,
     body: Body,
+    /// The body came to its end.
+    ended: bool,
     form: Form,
     decoder: EventDecoder,
     /// The piece being decoded, and how far.
@@ -71,6 +73,7 @@ impl Reading {
             limit,
             watch: Watch::new(deadlines, opened.first_byte_at, total_at),
             body: opened.body,
+            ended: false,
             form: Form::Unknown,
             decoder: EventDecoder::with_limit(limit),
             piece: Bytes::new(),
@@ -85,7 +88,9 @@ impl Reading {
 
     /// The answer is complete: gives the connection back.
     pub(crate) fn release(self, cx: &mut Context<'_>) {
-        linger::release(self.body, cx);
+        if !self.ended {
+            linger::release(self.body, cx);
+        }
     }
 
     pub(crate) fn poll<V: View>(
@@ -169,7 +174,7 @@ impl Reading {
             let raw = received.frame.raw();
             let step = match received.event {
                 Some(event) => told.event(raw, event, &mut self.watch, view)?,
-                None => view.see(Moment::Alive { raw }, &told.transcript).map(Step::Item),
+                None => told.alive(raw, view),
             };
             if step.is_some() {
                 return Ok(step);
@@ -181,6 +186,7 @@ impl Reading {
 
     /// The body has ended.
     fn end<T>(&mut self, told: &mut Told) -> Result<Step<T>, Error> {
+        self.ended = true;
         match std::mem::replace(&mut self.form, Form::Unknown) {
             Form::Json(body) => told.whole(&body),
             Form::Page(body) => {
@@ -227,6 +233,15 @@ impl Told {
         self.rare_event(raw, event, watch, view)
     }
 
+    /// A frame without an event.
+    fn alive<V: View>(&mut self, raw: &[u8], view: &mut V) -> Option<Step<V::Item>> {
+        if V::IN_ORDER && !self.held.is_empty() {
+            self.held.push(Queued::Alive(Bytes::copy_from_slice(raw)));
+            return None;
+        }
+        view.see(Moment::Alive { raw }, &self.transcript).map(Step::Item)
+    }
+
     fn rare_event<V: View>(
         &mut self,
         raw: &[u8],
@@ -254,7 +269,11 @@ impl Told {
             }
             Effect::BlockStarted(index) if !self.content && is_empty(&self.transcript, index) => {
                 watch.content();
-                self.held = Some(Queued::received(raw, event, effect));
+                self.held.push(Queued::received(raw, event, effect));
+                return Ok(None);
+            }
+            Effect::Nothing if V::IN_ORDER && !self.held.is_empty() => {
+                self.held.push(Queued::received(raw, event, effect));
                 return Ok(None);
             }
             Effect::Finished if self.transcript.envelope().stop_reason.is_none() => {
@@ -271,8 +290,8 @@ impl Told {
         {
             self.queue.push_back(Queued::Text(index));
         }
-        let before = self.content.then(|| self.held.take()).flatten();
-        if before.is_some() || !left_open.is_empty() {
+        let before = if self.content { std::mem::take(&mut self.held) } else { Vec::new() };
+        if !before.is_empty() || !left_open.is_empty() {
             let after = std::mem::take(&mut self.queue);
             self.queue.extend(before);
             self.queue.extend(left_open.into_iter().map(Queued::Finished));

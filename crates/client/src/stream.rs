@@ -91,8 +91,8 @@ impl MessageStream {
         RawEvents::new(self)
     }
 
-    /// The exact bytes of each frame, for a relay. A second attempt's `message_start` is left out, and the start of the first block comes
-    /// with its first delta, so pings may overtake it.
+    /// The exact bytes of each frame, for a relay. A second attempt's `message_start` is left out. What follows the start of the first block
+    /// comes with the block's first delta.
     pub fn frames(&mut self) -> FrameStream<&mut Self> {
         FrameStream::new(self)
     }

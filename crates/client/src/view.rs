@@ -35,6 +35,9 @@ pub(crate) enum Moment<'a> {
 pub(crate) trait View {
     type Item;
 
+    /// Whether a sign of life must wait while the start of a block is held back.
+    const IN_ORDER: bool = false;
+
     /// What to hand out for this moment; `None` goes on.
     fn see(&mut self, moment: Moment<'_>, transcript: &Transcript) -> Option<Self::Item>;
 }
@@ -95,6 +98,7 @@ struct Raw;
 
 impl View for Raw {
     type Item = Event<'static>;
+    const IN_ORDER: bool = true;
 
     fn see(&mut self, moment: Moment<'_>, _: &Transcript) -> Option<Event<'static>> {
         match moment {
@@ -109,6 +113,7 @@ struct Frames;
 
 impl View for Frames {
     type Item = Bytes;
+    const IN_ORDER: bool = true;
 
     fn see(&mut self, moment: Moment<'_>, _: &Transcript) -> Option<Bytes> {
         match moment {
