@@ -5,6 +5,7 @@
 
 mod committer;
 mod directory;
+mod journal;
 mod keeper;
 mod layout;
 mod live;
@@ -72,6 +73,7 @@ impl DiskLog {
         let (retention, reserve) = (options.retention, options.reserve);
         let opening = tokio::task::spawn_blocking(move || {
             let directory = Directory::open(&path, retention, reserve, Store::make)?;
+            journal::check(directory.path(), &directory.store())?;
             Store::open(directory, retention)
         });
         let store = match opening.await {
