@@ -13,8 +13,11 @@ ROOT = BENCH.parent
 
 
 def build(workspace: pathlib.Path, *arguments: str) -> pathlib.Path:
-    """Builds for release and gives the folder of what was built."""
-    command = ["cargo", "build", "--release", "--locked", "--manifest-path", str(workspace / "Cargo.toml"), *arguments]
+    """Builds for release and gives the folder of what was built.
+
+    Without `--locked`: this workspace's lock file follows the project's own dependencies; rivals are pinned in their manifest.
+    """
+    command = ["cargo", "build", "--release", "--manifest-path", str(workspace / "Cargo.toml"), *arguments]
     if subprocess.run(command, check=False).returncode != 0:
         sys.exit(f"failed: {' '.join(command)}")
     target = pathlib.Path(os.environ.get("CARGO_TARGET_DIR") or workspace / "target")
