@@ -13,7 +13,7 @@ use perennial_protocol::{ApiError, Event, EventDecoder};
 use tokio::time::{Instant, timeout_at};
 
 use crate::transport::Body;
-use crate::{Client, Clock, Deadlines, Error, Phase, ResponseInfo, retry};
+use crate::{Client, Clock, Deadlines, Error, Phase, ResponseInfo, encoding, retry};
 
 /// An error body larger than this is cut; the service's own have a few hundred bytes.
 const MAX_ERROR_BODY: usize = 64 * 1024;
@@ -52,11 +52,14 @@ pub(crate) async fn exchange(
         None => sent.await,
     };
     let (head, body) = response.map_err(|error| Error::transport(error, Phase::FirstByte))?.into_parts();
+    let body = encoding::decode(&head.headers, body);
     let info = Arc::new(ResponseInfo::new(head.status, head.headers));
     if head.status.is_success() {
+        let body = body.map_err(|error| error.with_response(Some(Arc::clone(&info))))?;
         return Ok(Opened { info, body, first_byte_at });
     }
-    Err(refusal(info, body, due).await)
+    // The status says enough where the body cannot be read.
+    Err(refusal(info, body.unwrap_or_else(|_| Body::full("")), due).await)
 }
 
 /// The error that a response without success stands for.

@@ -20,10 +20,13 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod builder;
 mod client;
 mod conversation;
 mod course;
+mod credential;
 mod deadlines;
+mod encoding;
 mod error;
 mod event;
 mod exchange;
@@ -42,7 +45,8 @@ pub mod transport;
 mod view;
 mod watch;
 
-pub use client::{Client, ClientBuilder, DEFAULT_BASE_URL, DEFAULT_VERSION};
+pub use builder::ClientBuilder;
+pub use client::{Client, DEFAULT_BASE_URL, DEFAULT_VERSION};
 pub use conversation::{Conversation, Next};
 pub use deadlines::Deadlines;
 pub use error::{Clock, Error, ErrorKind, Phase};

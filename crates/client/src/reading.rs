@@ -144,6 +144,9 @@ impl Reading {
             match text.trim_ascii_start().first() {
                 Some(b'{') => self.form = Form::Json(Vec::new()),
                 Some(b'<') => self.form = Form::Page(Vec::new()),
+                Some(_) if self.is_plain_text() && !begins_a_field(text) => {
+                    self.form = Form::Page(Vec::new());
+                }
                 Some(_) => self.form = Form::Events,
                 // Blank lines in front say nothing and mean nothing.
                 None => return Ok(()),
@@ -162,6 +165,12 @@ impl Reading {
             }
         }
         Ok(())
+    }
+
+    /// Whether the headers say that this is text of some kind, but not events.
+    fn is_plain_text(&self) -> bool {
+        let kind = self.info.header("content-type").unwrap_or_default();
+        kind.starts_with("text/") && !kind.starts_with("text/event-stream")
     }
 
     /// Decodes the piece up to something that is to be handed out.
@@ -359,6 +368,13 @@ impl Queued {
     fn received(raw: &[u8], event: Event<'_>, effect: Effect) -> Self {
         Self::Received { raw: Bytes::copy_from_slice(raw), event: event.into_owned(), effect }
     }
+}
+
+/// Whether a body can be a stream of events, by its first bytes, be they ever so few.
+fn begins_a_field(text: &[u8]) -> bool {
+    let fields: [&[u8]; 5] = [b"event", b"data", b"id", b"retry", b":"];
+    let text = text.trim_ascii_start();
+    fields.iter().any(|field| text.starts_with(field) || field.starts_with(text))
 }
 
 /// Whether nothing has been said in this block yet.

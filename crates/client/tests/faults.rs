@@ -1,6 +1,7 @@
 //! Every fault that the simulator knows, over real sockets, by both ways of connecting.
 //!
 //! What is right to make of a fault is part of the simulator's catalogue; a fault that is added there is tested here.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::time::Duration;
 

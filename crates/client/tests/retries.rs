@@ -1,4 +1,5 @@
 //! Which failures are followed by another attempt, when, and which never are. On a paused clock, so every wait is exact.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod stage;
 

@@ -1,4 +1,5 @@
 //! What a reader of a stream is told, in every view, whatever the service or something before it sends.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod stage;
 
@@ -241,6 +242,18 @@ async fn what_is_no_stream_is_an_error_that_says_what_it_is() {
     check_no_stream(unfinished, ErrorKind::UnexpectedBody, &["no message"]).await;
     check_no_stream("", ErrorKind::Truncated, &["nothing of the answer came"]).await;
     check_no_stream("upstream connect error", ErrorKind::Truncated, &["nothing of the answer came"]).await;
+    let plain = |body: &str| Act::Answer {
+        status: 200,
+        headers: vec![("content-type", "text/plain; charset=utf-8".to_owned())],
+        body: vec![Piece::from(body.to_owned())],
+    };
+    let stage = Stage::new([plain("upstream connect error")]);
+    let error = stream_of(&stage).final_message().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::UnexpectedBody, "{error}");
+    assert!(error.to_string().contains("upstream connect error"), "{error}");
+    // The bytes decide, not the header.
+    let stage = Stage::new([plain(&stage::whole("a", "x").concat())]);
+    assert_eq!(stream_of(&stage).final_text().await.unwrap(), "x");
 }
 
 async fn check_status(act: Act, status: u16, words: &[&str]) -> Error {
@@ -510,4 +523,61 @@ async fn a_stream_of_every_kind_ends_once() {
     assert!(stream.next().await.is_none());
     assert!(stream.text_stream().next().await.is_none());
     assert!(matches!(stream.final_message().await.unwrap().content[..], [ContentBlock::Text(_)]));
+}
+
+/// `body` in pieces, compressed so that each can be decoded as soon as it is here.
+fn compressed<W: std::io::Write>(
+    mut encoder: W,
+    body: &[String],
+    mut take: impl FnMut(&mut W) -> Vec<u8>,
+) -> Vec<Piece> {
+    let mut pieces = Vec::new();
+    for event in body {
+        encoder.write_all(event.as_bytes()).unwrap();
+        encoder.flush().unwrap();
+        pieces.push(Piece::Bytes(take(&mut encoder).into()));
+    }
+    pieces
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_encoding_that_nobody_asked_for_is_undone_as_it_arrives() {
+    use flate2::Compression;
+    use flate2::write::{GzEncoder, ZlibEncoder};
+    let mut body = stage::whole("a", "now");
+    body.insert(4, text(0, &"and a lot of it ".repeat(20_000)));
+    let gzip = GzEncoder::new(Vec::new(), Compression::best());
+    let deflate = ZlibEncoder::new(Vec::new(), Compression::best());
+    for (name, mut pieces) in [
+        ("gzip", compressed(gzip, &body, |encoder| std::mem::take(encoder.get_mut()))),
+        ("deflate", compressed(deflate, &body, |encoder| std::mem::take(encoder.get_mut()))),
+    ] {
+        // The first text is there before the rest is; the end of the encoding never comes, nor is it needed.
+        let bytes: Vec<u8> = pieces
+            .iter()
+            .filter_map(|piece| match piece {
+                Piece::Bytes(bytes) => Some(bytes.to_vec()),
+                _ => None,
+            })
+            .flatten()
+            .collect();
+        pieces.insert(4, Piece::Wait(std::time::Duration::from_secs(30)));
+        let stage = Stage::new([Act::stream(pieces).header("content-encoding", name)]);
+        let begun = tokio::time::Instant::now();
+        let mut stream = stream_of(&stage);
+        assert_eq!(stream.text_stream().next().await.unwrap().unwrap(), "now", "{name}");
+        assert!(begun.elapsed() < std::time::Duration::from_secs(1), "{name}");
+        assert_eq!(stream.final_text().await.unwrap().len(), 3 + 16 * 20_000, "{name}");
+        // Cut anywhere it is an error like any other; in pieces of one byte it is the same.
+        let cut = bytes[..bytes.len() / 2].iter().map(|byte| Piece::Bytes(vec![*byte].into()));
+        let stage = Stage::new([Act::stream(cut).header("content-encoding", name)]);
+        let error = stream_of(&stage).final_text().await.unwrap_err();
+        assert_eq!((error.kind(), error.phase()), (ErrorKind::Lost, Phase::Content), "{name}: {error}");
+    }
+    for (name, body) in [("br", "x"), ("gzip", "this is no gzip")] {
+        let stage = Stage::new([Act::events([body.to_owned()]).header("content-encoding", name)]);
+        let error = stream_of(&stage).final_text().await.unwrap_err();
+        let kind = if name == "br" { ErrorKind::UnexpectedBody } else { ErrorKind::Lost };
+        assert_eq!(error.kind(), kind, "{error}");
+    }
 }
