@@ -80,6 +80,12 @@ impl<'a> Turn<'a> {
         self.parts.iter().filter_map(Part::text).collect()
     }
 
+    /// The text of the turn, each block a paragraph of its own.
+    pub(crate) fn paragraphs(&self) -> String {
+        let texts: Vec<_> = self.parts.iter().filter_map(Part::text).collect();
+        texts.join("\n\n")
+    }
+
     pub(crate) fn has(&self, kind: &str) -> bool {
         self.blocks(kind).next().is_some()
     }

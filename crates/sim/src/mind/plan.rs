@@ -32,7 +32,7 @@ impl Plan {
         manners: &Manners,
     ) -> Self {
         let hash = conversation::fingerprint(seed, turns);
-        let asked = author::last_question(turns);
+        let asked = author::last_words(turns);
         if manners.answer.is_none() {
             let calls = tools::calls(hash, request, turns, manners);
             if !calls.is_empty() {
@@ -52,7 +52,7 @@ impl Plan {
             if let Some(blocks) = citations::cite(turns, &asked) {
                 return Self { blocks, ..Self::default() };
             }
-            if let Some(run) = server_tools::run(hash, request, &asked) {
+            if let Some(run) = server_tools::run(hash, request, &author::last_question(turns)) {
                 let (searches, fetches, container) = (run.searches, run.fetches, run.container);
                 let mut blocks = Vec::new();
                 if !model.bound_thinking {

@@ -83,7 +83,7 @@ pub(super) fn calls(hash: u64, request: Request<'_>, turns: &[Turn<'_>], manners
     if tools.is_empty() || kind == "none" || manners.tools == Some(ToolHabit::Never) {
         return Vec::new();
     }
-    let facts = Facts::of(&author::last_question(turns));
+    let facts = Facts::of(&author::last_words(turns));
     let answered = turns.last().is_some_and(|turn| turn.role == Role::User && turn.has("tool_result"));
     let chosen: Vec<&Value> = match kind {
         "tool" => tools

@@ -51,6 +51,63 @@ pub(super) fn solve(asked: &str) -> Option<(String, String)> {
     Some((pretty(&sum), figure(value)))
 }
 
+/// A step that goes on from the result of an earlier question: "and divided by 4?"
+pub(super) fn follow(asked: &str, earlier: &[String]) -> Option<(String, String)> {
+    let before = earlier.iter().fold(None, |before: Option<String>, question| {
+        let result = solve(question).or_else(|| step(question, before.as_deref()?));
+        result.map(|(_, result)| result).or(before)
+    });
+    step(asked, &before?)
+}
+
+fn step(asked: &str, before: &str) -> Option<(String, String)> {
+    if asked.len() > LONGEST {
+        return None;
+    }
+    let lower = asked.to_lowercase();
+    let mut rest = lower.trim().trim_end_matches(['?', '.', '!', '=', ' ']);
+    for lead in
+        ["ok", "okay", "and", "now", "then", "what about", "what is", "what's", "that", "it", "the result"]
+    {
+        let after = rest.strip_prefix(lead).filter(|after| after.starts_with([' ', ',']));
+        rest = after.map_or(rest, |after| after.trim_start_matches([',', ' ']));
+    }
+    for tail in [" to that", " to it", " from that", " from it"] {
+        rest = rest.strip_suffix(tail).unwrap_or(rest);
+    }
+    const SIGNS: &[(&str, &str)] = &[
+        ("plus ", "+"),
+        ("add ", "+"),
+        ("minus ", "-"),
+        ("subtract ", "-"),
+        ("times ", "*"),
+        ("multiplied by ", "*"),
+        ("multiply it by ", "*"),
+        ("multiply that by ", "*"),
+        ("multiply by ", "*"),
+        ("divided by ", "/"),
+        ("divide it by ", "/"),
+        ("divide that by ", "/"),
+        ("divide by ", "/"),
+        ("to the power of ", "^"),
+        ("+", "+"),
+        ("-", "-"),
+        ("*", "*"),
+        ("/", "/"),
+        ("×", "*"),
+        ("÷", "/"),
+        ("^", "^"),
+    ];
+    let whole = match rest {
+        "double it" | "doubled" | "double that" => "*2".to_owned(),
+        "half of it" | "half of that" | "halved" | "halve it" => "/2".to_owned(),
+        "squared" | "square it" | "square that" => "^2".to_owned(),
+        _ => SIGNS.iter().find_map(|(word, sign)| Some(format!("{sign}{}", rest.strip_prefix(word)?)))?,
+    };
+    let before = if before.starts_with('-') { format!("({before})") } else { before.to_owned() };
+    solve(&format!("{before}{whole}"))
+}
+
 struct Parser<'a> {
     rest: &'a [u8],
     depth: u32,
@@ -159,6 +216,23 @@ mod tests {
         check("1,000 * 3", Some(("1000 × 3", "3000")));
         check("10 / 3", Some(("10 ÷ 3", "3.333333")));
         check("-3 - -4", Some(("-3 − -4", "1")));
+    }
+
+    #[test]
+    fn a_step_goes_on_from_the_result_before() {
+        let follow = |earlier: &[&str], asked: &str| {
+            let earlier: Vec<_> = earlier.iter().map(|text| (*text).to_owned()).collect();
+            follow(asked, &earlier).map(|(sum, result)| format!("{sum} = {result}"))
+        };
+        let check = |earlier: &[&str], asked: &str, expected: Option<&str>| {
+            assert_eq!(follow(earlier, asked).as_deref(), expected, "{earlier:?} {asked:?}");
+        };
+        check(&["what is 12*37"], "and divided by 4?", Some("444 ÷ 4 = 111"));
+        check(&["what is 12*37", "and divided by 4?", "thanks"], "Now add 9 to that.", Some("111 + 9 = 120"));
+        check(&["2 - 5"], "square it", Some("(-3)^2 = 9"));
+        check(&["2 - 5"], "minus two", None);
+        check(&["Hello"], "and divided by 4?", None);
+        check(&["what is 12*37"], "and why?", None);
     }
 
     #[test]

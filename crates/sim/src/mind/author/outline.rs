@@ -104,6 +104,9 @@ pub(super) fn tips(dice: &mut Dice, n: usize, emoji: bool) -> String {
     numbered(&tips)
 }
 
+/// How many points there are.
+pub(super) const MOST_POINTS: usize = POINTS.len();
+
 /// How many tips there are.
 pub(super) const MOST_TIPS: usize = TIPS.len();
 

@@ -4,12 +4,15 @@ use super::arithmetic;
 
 mod echo;
 mod length;
+mod requests;
 mod subject;
 
 use self::echo::echo;
 pub(super) use self::length::Length;
 use self::length::{length, number};
+pub(super) use self::requests::Json;
 use self::subject::subject;
+use super::{phrases, smalltalk};
 
 /// A question as the author understands it.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,6 +23,8 @@ pub(super) struct Question {
     pub(super) subject: String,
     pub(super) length: Option<Length>,
     pub(super) emoji: bool,
+    /// For someone who knows nothing yet.
+    pub(super) for_a_child: bool,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -31,17 +36,36 @@ pub(super) enum Kind {
     Echo(String),
     /// The sum and its result.
     Arithmetic(String, String),
-    Count(u64),
+    /// From, to.
+    Count(u64, u64),
+    Translation(String),
+    /// No word at all.
+    Symbols,
+    SmallTalk(String),
+    Letter,
     Poem,
+    Haiku,
     Story,
-    /// Named parts of something: so many.
-    List(usize),
-    Code(&'static str, &'static str),
+    List(Points),
+    /// Language and task; what the author has no sample for has no task.
+    Code(&'static str, Option<&'static str>),
+    Json(Json),
+    /// Place and days.
+    Trip(String, Option<u64>),
     Compare(String, String),
     HowTo,
     Summary,
     YesNo,
     Explain,
+}
+
+/// A list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Points {
+    pub(super) n: usize,
+    pub(super) bullets: bool,
+    /// Nothing else: no introduction.
+    pub(super) alone: bool,
 }
 
 const LANGUAGES: &[(&str, &str)] = &[
@@ -67,6 +91,9 @@ const TASKS: &[(&str, &[&str])] = &[
     ("prime", &["prime", "primes"]),
     ("sort", &["sort", "sorts", "sorting", "quicksort"]),
     ("retry", &["retry", "retries", "backoff"]),
+    ("reverse", &["reverse", "reverses", "reversed", "reversing"]),
+    ("fizzbuzz", &["fizzbuzz", "fizz"]),
+    ("hello", &["hello"]),
     ("sse", &["sse", "events", "eventsource", "streaming", "stream"]),
 ];
 
@@ -96,7 +123,8 @@ impl Question {
         let subject = subject(asked);
         let kind = kind(text, asked, &lower, &words, &subject);
         let emoji = lower.contains("emoji") || asked.chars().any(is_emoji);
-        Self { text: text.to_owned(), kind, subject, length, emoji }
+        let for_a_child = requests::is_for_a_child(&lower);
+        Self { text: text.to_owned(), kind, subject, length, emoji, for_a_child }
     }
 }
 
@@ -117,16 +145,31 @@ fn request_line(text: &str) -> &str {
 
 fn kind(text: &str, asked: &str, lower: &str, words: &[&str], subject: &str) -> Kind {
     let has = |wanted: &[&str]| words.iter().any(|word| wanted.contains(word));
+    if !asked.chars().any(char::is_alphanumeric) && !asked.is_empty() {
+        return Kind::Symbols;
+    }
+    if let Some(said) = phrases::translation(asked) {
+        return Kind::Translation(said);
+    }
     if let Some(said) = echo(asked, lower) {
         return Kind::Echo(said);
     }
     if let Some((sum, result)) = arithmetic::solve(asked) {
         return Kind::Arithmetic(sum, result);
     }
-    if let Some(n) = count(words) {
-        return Kind::Count(n);
+    if let Some((from, to)) = requests::count(words) {
+        return Kind::Count(from, to);
     }
-    if words.len() <= 6 && has(&["hello", "hi", "hey", "greetings", "howdy"]) {
+    let code = code(words);
+    if let Some(said) = smalltalk::answer(lower, words) {
+        return Kind::SmallTalk(said);
+    }
+    if matches!(words, ["good", "morning" | "evening" | "afternoon" | "night" | "day", ..])
+        && words.len() <= 4
+    {
+        return Kind::Greeting;
+    }
+    if words.len() <= 6 && code.is_none() && has(&["hello", "hi", "hey", "greetings", "howdy"]) {
         return Kind::Greeting;
     }
     if words.len() <= 6 && has(&["thanks", "thank", "thx"]) {
@@ -146,8 +189,14 @@ fn kind(text: &str, asked: &str, lower: &str, words: &[&str], subject: &str) -> 
     {
         return Kind::Identity;
     }
-    if has(&["poem", "haiku", "limerick", "rhyme", "verse"]) {
+    if has(&["haiku", "haikus"]) {
+        return Kind::Haiku;
+    }
+    if has(&["poem", "limerick", "rhyme", "verse"]) {
         return Kind::Poem;
+    }
+    if has(&["email", "e-mail", "letter"]) && has(&["write", "draft", "compose"]) {
+        return Kind::Letter;
     }
     if has(&["story", "tale", "novel", "fairy"]) {
         return Kind::Story;
@@ -158,17 +207,23 @@ fn kind(text: &str, asked: &str, lower: &str, words: &[&str], subject: &str) -> 
     if let Some((left, right)) = compared(lower, subject) {
         return Kind::Compare(left, right);
     }
-    if let Some(code) = code(words) {
+    if let Some(code) = code {
         return code;
     }
-    if has(&["list", "name", "ideas", "examples", "reasons", "tips", "things", "ways"]) {
-        let n = words.iter().find_map(|word| number(word)).filter(|n| (2..=100).contains(n)).unwrap_or(5);
-        return Kind::List(usize::try_from(n).unwrap_or(5));
+    if let Some(json) = requests::json(lower, words) {
+        return Kind::Json(json);
+    }
+    if let Some((place, days)) = requests::trip(asked, lower, words) {
+        return Kind::Trip(place, days);
+    }
+    if let Some(points) = list(words) {
+        return Kind::List(points);
     }
     if lower.contains("how to")
         || lower.contains("how do i")
         || lower.contains("how can i")
         || has(&["steps", "recipe"])
+        || lower.starts_with("plan ")
     {
         return Kind::HowTo;
     }
@@ -184,11 +239,17 @@ fn kind(text: &str, asked: &str, lower: &str, words: &[&str], subject: &str) -> 
     Kind::Explain
 }
 
-/// "Count to N", "count from 1 to N".
-fn count(words: &[&str]) -> Option<u64> {
-    let at = words.iter().position(|word| *word == "count")?;
-    let to = words[at..].iter().position(|word| *word == "to")? + at;
-    number(words.get(to + 1)?).filter(|n| (1..=50_000).contains(n))
+fn list(words: &[&str]) -> Option<Points> {
+    let has = |wanted: &[&str]| words.iter().any(|word| wanted.contains(word));
+    let bullets = has(&["bullet", "bullets", "bullet-point", "bullet-points"]);
+    let names = matches!(words, ["name", ..] | ["please", "name", ..]);
+    let listed = has(&["list", "ideas", "examples", "reasons", "tips", "things", "ways", "facts"]);
+    if !(bullets || names || listed) {
+        return None;
+    }
+    let n = words.iter().find_map(|word| number(word)).filter(|n| (1..=100).contains(n)).unwrap_or(5);
+    let alone = has(&["exactly", "only", "just"]);
+    Some(Points { n: usize::try_from(n).unwrap_or(5), bullets, alone })
 }
 
 fn code(words: &[&str]) -> Option<Kind> {
@@ -207,23 +268,34 @@ fn code(words: &[&str]) -> Option<Kind> {
         (None, true, _) if maker => "python",
         _ => return None,
     };
-    Some(Kind::Code(language, task.unwrap_or("function")))
+    Some(Kind::Code(language, task))
 }
 
 fn compared(lower: &str, subject: &str) -> Option<(String, String)> {
     let says = lower.contains("compare")
         || lower.contains("difference")
         || lower.contains(" vs")
-        || lower.contains("versus");
+        || lower.contains("versus")
+        || lower.contains(" better than ");
     if !says || subject.len() > 160 {
         return None;
     }
-    for between in
-        [" vs. ", " vs ", " versus ", " compared to ", " compared with ", " and ", " with ", " to "]
-    {
+    for between in [
+        " better than ",
+        " vs. ",
+        " vs ",
+        " versus ",
+        " compared to ",
+        " compared with ",
+        " and ",
+        " with ",
+        " to ",
+    ] {
         if let Some((left, right)) = subject.split_once(between) {
-            let tidy =
-                |side: &str| side.trim().trim_start_matches("between ").trim_start_matches("the ").to_owned();
+            let tidy = |side: &str| {
+                let leads = ["between ", "Is ", "is ", "Are ", "are ", "the "];
+                leads.iter().fold(side.trim(), |side, lead| side.trim_start_matches(lead)).to_owned()
+            };
             return Some((tidy(left), tidy(right)));
         }
     }
@@ -252,16 +324,34 @@ mod tests {
         check("Reply with exactly: OK.", &Kind::Echo("OK.".into()), "");
         check("Reply with OK", &Kind::Echo("OK".into()), "");
         check("What is 17 * 23?", &Kind::Arithmetic("17 × 23".into(), "391".into()), "");
-        check("Count to 20", &Kind::Count(20), "");
-        check("Write a haiku about rain", &Kind::Poem, "rain");
+        check("🎉🎉", &Kind::Symbols, "");
+        check("good morning", &Kind::Greeting, "");
+        check("ping", &Kind::SmallTalk("pong".into()), "");
+        check("Draft an email to my boss", &Kind::Letter, "");
+        check("Is Rust better than Go?", &Kind::Compare("Rust".into(), "Go".into()), "");
+        check("Write a haiku about rain", &Kind::Haiku, "rain");
+        check("Write a poem about rain", &Kind::Poem, "rain");
         check("Tell me a story about a lighthouse", &Kind::Story, "lighthouse");
         check("Explain server-sent events", &Kind::Explain, "server-sent events");
         check("Can you explain how black holes work?", &Kind::Explain, "how black holes");
-        check("Write a Python function for the Fibonacci numbers", &Kind::Code("python", "fibonacci"), "");
-        check("Implement quicksort in Rust", &Kind::Code("rust", "sort"), "");
+        check(
+            "Write a Python function for the Fibonacci numbers",
+            &Kind::Code("python", Some("fibonacci")),
+            "",
+        );
+        check("Implement quicksort in Rust", &Kind::Code("rust", Some("sort")), "");
+        let reverse = Kind::Code("rust", Some("reverse"));
+        check("write a Rust function that reverses a string", &reverse, "");
+        check("Write a hello world program in Go", &Kind::Code("go", Some("hello")), "");
+        check("Write a Python script that renames my photos", &Kind::Code("python", None), "");
         check("How do I brew coffee?", &Kind::HowTo, "brew coffee");
         check("Is the moon round?", &Kind::YesNo, "");
-        check("List 7 uses of a brick", &Kind::List(7), "7 uses of a brick");
+        let points = |n, bullets, alone| Kind::List(Points { n, bullets, alone });
+        check("List 7 uses of a brick", &points(7, false, false), "7 uses of a brick");
+        check("write exactly 5 bullet points about bees", &points(5, true, true), "bees");
+        check("What's the name of the moon?", &Kind::Explain, "moon");
+        check("explain SSE to a child", &Kind::Explain, "SSE");
+        check("compare Rust and Go in a table", &Kind::Compare("Rust".into(), "Go".into()), "");
         check("Compare SSE and WebSocket", &Kind::Compare("SSE".into(), "WebSocket".into()), "");
         check("What's the difference between TCP and UDP?", &Kind::Compare("TCP".into(), "UDP".into()), "");
         check("Write a 500 word essay about the sea", &Kind::Explain, "sea");

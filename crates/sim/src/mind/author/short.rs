@@ -1,8 +1,7 @@
-//! Short answers: greetings, counting, poems, what was said before.
+//! Short answers: greetings, counting, what was said before.
 
 use super::super::conversation::{Role, Turn};
 use super::super::digest::Dice;
-use super::prose;
 
 /// The most characters of a result that are quoted.
 const QUOTED: usize = 600;
@@ -25,88 +24,27 @@ pub(super) fn identity() -> String {
         .to_owned()
 }
 
-pub(super) fn count(n: u64) -> String {
-    let separator = if n <= 30 { ", " } else { "\n" };
-    let numbers: Vec<_> = (1..=n).map(|n| n.to_string()).collect();
-    numbers.join(separator)
-}
-
-pub(super) fn poem(dice: &mut Dice, asked: &str, subject: &str) -> String {
-    let subject = if subject.is_empty() { "the stream" } else { subject };
-    if asked.to_lowercase().contains("haiku") {
-        let first = dice.pick(&["Words arrive in drops", "A slow line of light", "Morning on the wire"]);
-        let last = dice.pick(&["nothing has been lost", "and the river goes on", "still the page fills up"]);
-        return format!("{first},\n{subject} between two thoughts —\n{last}.");
+pub(super) fn count(from: u64, to: u64) -> String {
+    let separator = if from.abs_diff(to) < 30 { ", " } else { "\n" };
+    let numbers: Vec<_> = (from.min(to)..=from.max(to)).map(|n| n.to_string()).collect();
+    if from <= to {
+        numbers.join(separator)
+    } else {
+        numbers.into_iter().rev().collect::<Vec<_>>().join(separator)
     }
-    let (one, two) = (dice.roll(2), dice.roll(2));
-    let first = [
-        "A word, and then another word,\nas patient as the rain,",
-        "It starts before the sense is clear,\na whisper and a line,",
-    ][one];
-    let second = [
-        "and what was broken halfway through\nis picked up once again.",
-        "and one by one the pieces come\nuntil the whole is mine.",
-    ][one];
-    let close = [
-        "So let it come, so let it flow,\nno syllable too late;",
-        "The cable may be cut in two,\nthe night be long and deep;",
-    ][two];
-    let end = [
-        "what once was said stays said, and we\nhave only had to wait.",
-        "what has arrived is written down\nand is for us to keep.",
-    ][two];
-    format!("**On {subject}**\n\n{first}\n{second}\n\n{close}\n{end}")
-        .replace('\n', "  \n")
-        .replace("  \n  \n", "\n\n")
 }
 
-pub(super) fn story(dice: &mut Dice, subject: &str) -> String {
-    let subject = if subject.is_empty() { "a long letter" } else { subject };
-    let name = dice.pick(&["Ada", "Milo", "Ines", "Tomas", "Noor", "Ruth"]);
-    let place = dice.pick(&[
-        "a harbour town",
-        "a village by the railway",
-        "a city of bridges",
-        "an island with one road",
-    ]);
-    let thing = dice.pick(&[
-        "a notebook without pages",
-        "a clock that ran a minute late",
-        "a key that fitted nothing",
-        "a radio with one station",
-    ]);
-    let helper =
-        dice.pick(&["the ferryman", "an old postwoman", "a child with a lantern", "the night watchman"]);
-    format!(
-        "# {title}\n\n{name} lived in {place} and owned {thing}. Nobody there liked to talk about the {subject}, and those who knew something \
-         kept it to themselves.\n\nOne evening the wind turned. \"It begins tonight,\" said {helper}, who never said more than \
-         that. {name} put on a coat and went to see.\n\nThe way was longer than it looked. Twice the light went out, and twice \
-         {name} stood still until it came back. \"If you stop in the middle,\" {helper} had said, \"remember the last word, and \
-         go on from there.\"\n\nBy morning it was done. What {name} had found was small enough to carry and large enough to \
-         last: the rest of the story, exactly where it had been left.",
-        title = prose::capitalised(subject),
-    )
+/// A turn without a word in it.
+pub(super) fn symbols(said: &str) -> String {
+    let shown: String = said.trim().chars().take(12).collect();
+    format!("{shown} I see! There is no word in it that I could take up, so tell me: what is it about?")
 }
 
-/// The sentences of a long text that carry it: the first ones of its paragraphs.
-pub(super) fn summary(text: &str) -> String {
-    let points: Vec<_> = text
-        .split("\n\n")
-        .skip(usize::from(text.contains("\n\n")))
-        .filter_map(|paragraph| {
-            let paragraph = paragraph.trim();
-            let end = paragraph.find(". ").map_or(paragraph.len(), |at| at + 1);
-            let point: String = paragraph[..end].chars().take(240).collect();
-            (point.len() > 20).then(|| format!("- {}", point.replace('\n', " ")))
-        })
-        .take(6)
-        .collect();
-    let words = text.split_whitespace().count();
-    if points.is_empty() {
-        let opening: String = text.chars().take(240).collect();
-        return format!("The text has {words} words. It begins: “{}…”", opening.trim());
-    }
-    format!("**Summary** (of {words} words)\n\n{}", points.join("\n"))
+/// An instruction about a text, and no text.
+pub(super) fn nothing_came() -> String {
+    "I would, but nothing came along with it. Put the text behind the instruction, or between tags such as \
+     `<text>` and `</text>`."
+        .to_owned()
 }
 
 /// Questions about the conversation itself: a name, something to remember, what was asked.

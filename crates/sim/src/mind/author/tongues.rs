@@ -24,7 +24,10 @@ struct Words {
 
 const CHINESE: Words = Words {
     hello: "你好！我是 Perennial 的模拟器，代替 Claude 回答。今天想聊点什么？👋",
-    intro: &["先给出结论，再一步步说明。", "简单来说，可以从三个方面来看。", "这个问题值得分几步来回答。"],
+    intro: &[
+        "我是模拟器，不了解这个话题的具体事实，下面是对任何话题都适用的看法。",
+        "具体的事实我并不知道，只能给出一个通用的思路。",
+    ],
     points: "要点",
     heads: &["先看整体", "从小处着手", "留出余地", "记录原因", "及时检查", "说清边界"],
     bodies: &[
@@ -50,9 +53,8 @@ const CHINESE: Words = Words {
 const JAPANESE: Words = Words {
     hello: "こんにちは！Claude の代わりにお答えする、Perennial のシミュレーターです。今日は何をお話ししましょうか。👋",
     intro: &[
-        "結論から述べて、順番に説明します。",
-        "簡単に言うと、三つの点にまとめられます。",
-        "少しずつ見ていきましょう。",
+        "シミュレーターなので詳しい事実は知りませんが、どんな話題にも使える見方をお伝えします。",
+        "この話題の事実は手元にありません。代わりに、考え方の順番を挙げます。",
     ],
     points: "ポイント",
     heads: &["全体を見る", "小さく始める", "余裕を残す", "理由を書く", "こまめに確かめる", "境界を決める"],
@@ -78,9 +80,8 @@ const JAPANESE: Words = Words {
 const KOREAN: Words = Words {
     hello: "안녕하세요! Claude를 대신하는 Perennial 시뮬레이터입니다. 무엇을 도와드릴까요? 👋",
     intro: &[
-        "결론부터 말하고 차례로 설명하겠습니다.",
-        "간단히 말하면 세 가지로 나눌 수 있습니다.",
-        "하나씩 살펴보겠습니다.",
+        "시뮬레이터라서 자세한 사실은 모르지만, 어떤 주제에도 쓸 수 있는 방법을 적어 봅니다.",
+        "이 주제에 대한 사실은 없습니다. 대신 생각하는 순서를 알려 드립니다.",
     ],
     points: "핵심",
     heads: &["전체를 보기", "작게 시작하기", "여유를 두기", "이유를 적기", "자주 확인하기", "경계를 정하기"],
@@ -102,6 +103,20 @@ const KOREAN: Words = Words {
     ],
     close: "(이 글은 Claude가 아니라 Perennial 시뮬레이터가 썼습니다.)",
 };
+
+/// Ends of a question that ask instead of naming what it is about.
+const REQUESTS: &[&str] = &[
+    "ください",
+    "教えて",
+    "説明して",
+    "を",
+    "について",
+    "とは何ですか",
+    "とは",
+    "是什么",
+    "에 대해 알려 주세요",
+    "에 대해 설명해 주세요",
+];
 
 impl Tongue {
     /// The language of a text, when it is mostly one of these.
@@ -134,25 +149,21 @@ impl Tongue {
             Self::Japanese => &JAPANESE,
             Self::Korean => &KOREAN,
         };
-        if ["你好", "您好", "こんにちは", "안녕"].iter().any(|hello| asked.contains(hello))
-            && asked.chars().count() < 14
-        {
+        let opens = ["你好", "您好", "你是谁", "こんにちは", "あなたは誰", "안녕", "누구"];
+        if opens.iter().any(|hello| asked.contains(hello)) && asked.chars().count() < 10 {
             return words.hello.to_owned();
         }
-        let subject: String = asked
-            .lines()
-            .next()
-            .unwrap_or_default()
-            .trim_end_matches(['？', '?', '。', '.', '！'])
-            .chars()
-            .take(40)
-            .collect();
+        let line = asked.lines().next().unwrap_or_default();
+        let mut subject = line.trim().trim_end_matches(['？', '?', '。', '.', '！']);
+        for request in REQUESTS {
+            subject = subject.strip_suffix(request).filter(|rest| !rest.is_empty()).unwrap_or(subject);
+        }
+        let subject: String = subject.trim_start_matches("请").chars().take(40).collect();
         let joint = if self == Self::Korean { " " } else { "" };
         let mut text = format!("## {subject}\n\n{}\n\n### {}\n", dice.pick(words.intro), words.points);
-        let from = dice.roll(words.heads.len());
-        for at in 0..3 {
-            let head = words.heads[(from + at) % words.heads.len()];
-            let body = words.bodies[(from + 2 * at) % words.bodies.len()];
+        let pairs: Vec<_> = words.heads.iter().zip(words.bodies).collect();
+        let from = dice.roll(pairs.len());
+        for (head, body) in pairs.iter().cycle().skip(from).take(3) {
             text.push_str(&format!("\n- **{head}**：{body}"));
         }
         text.push_str(&format!("\n\n### {}\n\n", words.steps));
@@ -173,8 +184,17 @@ impl Tongue {
     }
 }
 
+/// So many sentences; none comes again before all have come.
 fn sentences(dice: &mut Dice, words: &Words, joint: &str, n: usize) -> String {
-    let all: Vec<_> = (0..n).map(|_| dice.pick(words.sentences)).collect();
+    let mut left: Vec<&str> = Vec::new();
+    let all: Vec<_> = (0..n)
+        .map(|_| {
+            if left.is_empty() {
+                left = words.sentences.to_vec();
+            }
+            left.swap_remove(dice.roll(left.len()))
+        })
+        .collect();
     all.join(joint)
 }
 

@@ -1,7 +1,9 @@
-//! What the author knows: topics in `topics.md`, code in `samples.md`.
+//! What the author knows: topics in `topics.md` (computing) and `world.md`, code in `samples.md` and `exercises.md`,
+//! comparisons in `comparisons.md`.
 
-const TOPICS: &str = include_str!("topics.md");
-const SAMPLES: &str = include_str!("samples.md");
+const TOPICS: [&str; 2] = [include_str!("topics.md"), include_str!("world.md")];
+const SAMPLES: [&str; 2] = [include_str!("samples.md"), include_str!("exercises.md")];
+const COMPARISONS: &str = include_str!("comparisons.md");
 
 /// One topic; every part is markdown that stands alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -10,6 +12,8 @@ pub(super) struct Topic {
     keys: &'static str,
     /// One sentence.
     pub(super) summary: &'static str,
+    /// The same for a child, where there is such a text.
+    pub(super) child: Option<&'static str>,
     /// Paragraphs, lists, tables and code, each without blank lines around it.
     body: &'static str,
 }
@@ -63,7 +67,8 @@ impl Sample {
     pub(super) fn find(language: &str, task: &str) -> Option<Self> {
         let wanted = format!("{language} {task}");
         let entry = SAMPLES
-            .split("\n# ")
+            .iter()
+            .flat_map(|samples| samples.split("\n# "))
             .find(|entry| entry.trim_start_matches("# ").lines().next() == Some(&wanted))?;
         let start = entry.find("```")?;
         let end = entry.rfind("\n```")? + "\n```".len();
@@ -71,14 +76,30 @@ impl Sample {
     }
 }
 
+/// What is to be said about two things together: a table and a conclusion.
+pub(super) fn comparison(one: &str, other: &str) -> Option<&'static str> {
+    let (one, other) = (one.to_lowercase(), other.to_lowercase());
+    COMPARISONS.split("\n\n# ").find_map(|entry| {
+        let (keys, body) = entry.trim_start_matches("# ").split_once('\n')?;
+        let (left, right) = keys.split_once(" and ")?;
+        let named = |side: &str, names: &str| names.split(", ").any(|name| has_word(side, name));
+        let fits = named(&one, left) && named(&other, right) || named(&other, left) && named(&one, right);
+        fits.then_some(body.trim())
+    })
+}
+
 fn topics() -> impl Iterator<Item = Topic> {
     // A heading inside a fence would be a comment of the shell; titles follow a blank line and begin with a capital.
-    TOPICS.split("\n\n# ").filter_map(|entry| {
+    TOPICS.iter().flat_map(|topics| topics.split("\n\n# ")).filter_map(|entry| {
         let entry = entry.trim_start_matches("# ");
         let (title, rest) = entry.split_once('\n')?;
         let (keys, rest) = rest.strip_prefix("keys: ")?.split_once('\n')?;
         let (summary, body) = rest.strip_prefix("> ")?.split_once('\n')?;
-        Some(Topic { title, keys, summary, body })
+        let (child, body) = match body.strip_prefix("child: ").and_then(|rest| rest.split_once('\n')) {
+            Some((child, body)) => (Some(child), body),
+            None => (None, body),
+        };
+        Some(Topic { title, keys, summary, child, body })
     })
 }
 
@@ -95,7 +116,12 @@ mod tests {
 
     #[test]
     fn every_topic_is_complete() {
-        assert_eq!(topics().count(), TOPICS.lines().filter(|line| line.starts_with("keys: ")).count());
+        let all = TOPICS.concat();
+        assert_eq!(topics().count(), all.lines().filter(|line| line.starts_with("keys: ")).count());
+        assert_eq!(
+            topics().filter(|topic| topic.child.is_some()).count(),
+            all.lines().filter(|line| line.starts_with("child: ")).count()
+        );
         for topic in topics() {
             assert!(topic.summary.ends_with('.'), "{}", topic.title);
             assert!(topic.parts().count() >= 2, "{}", topic.title);
@@ -119,7 +145,9 @@ mod tests {
     #[test]
     fn samples_are_found_by_language_and_task() {
         for language in ["python", "rust", "javascript"] {
-            for task in ["fibonacci", "prime", "sort", "retry", "sse", "function"] {
+            for task in
+                ["fibonacci", "prime", "sort", "retry", "sse", "function", "reverse", "fizzbuzz", "hello"]
+            {
                 let sample = Sample::find(language, task).unwrap();
                 assert!(sample.code.starts_with("```") && sample.code.ends_with("```"), "{language} {task}");
                 assert!(sample.remark.ends_with('.'), "{language} {task}");
@@ -129,5 +157,13 @@ mod tests {
             assert!(Sample::find(language, "function").is_some(), "{language}");
         }
         assert_eq!(Sample::find("cobol", "sort"), None);
+    }
+
+    #[test]
+    fn comparisons_are_found_either_way_round() {
+        assert_eq!(comparison("Go", "Rust"), comparison("rust", "golang"));
+        assert!(comparison("tea", "coffee").unwrap().contains("| --- | --- | --- |"));
+        assert_eq!(comparison("rust", "tea"), None);
+        assert_eq!(COMPARISONS.matches("| --- | --- | --- |").count(), COMPARISONS.split("\n\n# ").count());
     }
 }
