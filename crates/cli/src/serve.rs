@@ -51,6 +51,8 @@ pub(crate) struct ServeArgs {
 struct Target {
     url: String,
     key: Option<Key>,
+    /// What the page at `GET /` says of it.
+    words: &'static str,
     _simulator: Option<perennial_sim::Handle>,
 }
 
@@ -64,7 +66,7 @@ async fn serve(args: &ServeArgs) -> Run {
     let target = target(args).await?;
     let mut clocks = Clocks::default();
     (clocks.ping, clocks.silence, clocks.drain) = (args.ping, args.silence, args.drain);
-    let mut builder = Gateway::builder(target.url).clocks(clocks);
+    let mut builder = Gateway::builder(target.url).answers_from(target.words).clocks(clocks);
     if let Some(key) = target.key {
         builder = builder.upstream_key(key);
     }
@@ -106,14 +108,25 @@ async fn target(args: &ServeArgs) -> Result<Target, Failure> {
         None => None,
     };
     match (&args.upstream, key) {
-        (Some(url), key) => Ok(Target { url: url.clone(), key, _simulator: None }),
-        (None, Some(key)) => Ok(Target { url: CLAUDE_API.to_owned(), key: Some(key), _simulator: None }),
+        (Some(url), key) => {
+            let words = "the upstream that it was started with";
+            Ok(Target { url: url.clone(), key, words, _simulator: None })
+        }
+        (None, Some(key)) => {
+            let words = "the Claude API, and are paid for";
+            Ok(Target { url: CLAUDE_API.to_owned(), key: Some(key), words, _simulator: None })
+        }
         (None, None) => {
             let simulator = embedded::start(&args.simulator).await?;
             say(
                 "no key and no upstream: the embedded simulator answers (set ANTHROPIC_API_KEY or --upstream for the real thing)",
             );
-            Ok(Target { url: simulator.url(), key: Key::new(embedded::KEY), _simulator: Some(simulator) })
+            Ok(Target {
+                url: simulator.url(),
+                key: Key::new(embedded::KEY),
+                words: "the embedded simulator: they cost nothing, and none of them is by Claude",
+                _simulator: Some(simulator),
+            })
         }
     }
 }

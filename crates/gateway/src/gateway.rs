@@ -25,6 +25,7 @@ pub struct Gateway {
 #[derive(Clone, Debug)]
 pub struct Builder {
     upstream: String,
+    answers: String,
     access: Access,
     limits: Limits,
     clocks: Clocks,
@@ -60,6 +61,7 @@ impl Gateway {
     pub fn builder(upstream: impl Into<String>) -> Builder {
         Builder {
             upstream: upstream.into(),
+            answers: "the service that this gateway was given".to_owned(),
             access: Access::default(),
             limits: Limits::default(),
             clocks: Clocks::default(),
@@ -119,6 +121,13 @@ impl Builder {
         self
     }
 
+    /// Who answers, as the page at `GET /` says it after "Answers come from": whoever can reach the gateway can read it.
+    #[must_use]
+    pub fn answers_from(mut self, words: impl Into<String>) -> Self {
+        self.answers = words.into();
+        self
+    }
+
     /// Adds a key that clients may show. Without any, no key is asked for, and only programs of this machine are answered.
     #[must_use]
     pub fn client_key(mut self, key: Key) -> Self {
@@ -152,6 +161,7 @@ impl Builder {
             limits: self.limits,
             clocks: self.clocks,
             upstream,
+            answers: self.answers,
             draining: CancellationToken::new(),
             ending: CancellationToken::new(),
         };

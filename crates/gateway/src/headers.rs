@@ -68,11 +68,31 @@ pub(crate) fn down_folded(headers: &HeaderMap) -> HeaderMap {
     down
 }
 
-/// Whether the body is a stream of events that can be read as it passes.
-pub(crate) fn is_event_stream(headers: &HeaderMap) -> bool {
+/// What the body of a successful answer to a request for a message is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A stream of events that can be read as it passes.
+    Events,
+    /// One that cannot.
+    CompressedEvents,
+    Json,
+    Other,
+}
+
+pub(crate) fn kind(headers: &HeaderMap) -> Kind {
+    let media = content_type(headers).to_ascii_lowercase();
+    match media.as_str() {
+        "text/event-stream" if is_plain(headers) => Kind::Events,
+        "text/event-stream" => Kind::CompressedEvents,
+        media if media.ends_with("/json") || media.ends_with("+json") => Kind::Json,
+        _ => Kind::Other,
+    }
+}
+
+/// The media type without its parameters; empty where there is none.
+pub(crate) fn content_type(headers: &HeaderMap) -> &str {
     let media = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let media = media.split(';').next().unwrap_or_default().trim();
-    media.eq_ignore_ascii_case("text/event-stream") && is_plain(headers)
+    media.split(';').next().unwrap_or_default().trim()
 }
 
 /// Whether the body is not compressed.
@@ -167,11 +187,20 @@ mod tests {
         ];
         assert_eq!(names, expected);
         assert_eq!(down["cache-control"], "no-cache, no-transform");
-        assert!(is_event_stream(&down));
-        assert!(!is_event_stream(&headers(&[
-            ("content-type", "text/event-stream"),
-            ("content-encoding", "gzip")
-        ])));
-        assert!(!is_event_stream(&headers(&[("content-type", "application/json")])));
+    }
+
+    #[test]
+    fn the_kind_of_an_answer_is_read_from_its_headers() {
+        for (pairs, expected) in [
+            (&[("content-type", "text/event-stream; charset=utf-8")][..], Kind::Events),
+            (&[("content-type", "Text/Event-Stream"), ("content-encoding", "identity")], Kind::Events),
+            (&[("content-type", "text/event-stream"), ("content-encoding", "gzip")], Kind::CompressedEvents),
+            (&[("content-type", "application/json")], Kind::Json),
+            (&[("content-type", "application/problem+json;x"), ("content-encoding", "br")], Kind::Json),
+            (&[("content-type", "text/html")], Kind::Other),
+            (&[], Kind::Other),
+        ] {
+            assert_eq!(kind(&headers(pairs)), expected, "{pairs:?}");
+        }
     }
 }

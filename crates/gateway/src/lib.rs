@@ -19,6 +19,7 @@
 mod access;
 mod clock;
 mod fold;
+mod front;
 mod gateway;
 mod headers;
 mod limits;

@@ -5,11 +5,14 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
+use perennial_protocol::ErrorKind;
 
+use crate::headers::Kind;
 use crate::refusal::{Refusal, RequestId};
 use crate::relay::Relay;
 use crate::request::{self, Wish};
 use crate::service::Service;
+use crate::upstream::UpstreamBody;
 use crate::{fold, headers, pass};
 
 pub(crate) async fn create(State(service): State<Arc<Service>>, request: Request) -> Response {
@@ -39,18 +42,39 @@ async fn answer(service: &Service, id: &RequestId, request: Request) -> Result<R
     //    leaves, the server drops the request, and the connection with it, whatever it waits for.
     let answer = service.up(&head, body).await?;
 
-    // 5. Down. What is no stream of events (an error, JSON, a compressed body) is passed on as it is.
-    if !headers::is_event_stream(answer.headers()) || !answer.status().is_success() {
-        return Ok(pass::down(answer));
+    // 5. Down. Errors, and JSON where a stream was asked for, are passed on as they are; what cannot be an answer is none.
+    match headers::kind(answer.headers()) {
+        _ if !answer.status().is_success() => return Ok(pass::down(answer)),
+        Kind::Events => {}
+        Kind::Json => return Ok(pass::down(answer)),
+        // Its reader takes it apart; here its events cannot be seen.
+        Kind::CompressedEvents if !wants_message => return Ok(pass::down(answer)),
+        Kind::CompressedEvents | Kind::Other => return Err(no_answer(&answer)),
     }
     let (up, stream) = answer.into_parts();
     let id = RequestId::of(&up.headers, id);
     let ending = service.ending.clone().cancelled_owned();
     if wants_message {
-        return fold::answer(stream, &up.headers, service.clocks, ending, id).await;
+        let folded = fold::answer(stream, &up.headers, service.clocks, ending, id.clone()).await;
+        // The upstream's id and limits belong to its failure as well.
+        return Ok(
+            folded.unwrap_or_else(|refusal| refusal.response_over(headers::down_folded(&up.headers), &id))
+        );
     }
     let mut response = Response::new(Body::new(Relay::new(stream, service.clocks, ending, id)));
     *response.status_mut() = up.status;
     *response.headers_mut() = headers::down_streaming(&up.headers);
     Ok(response)
+}
+
+/// A 200 that is neither a stream nor JSON: the page of a proxy, mostly. Passed on, some clients would take it for an empty answer.
+fn no_answer(answer: &http::Response<UpstreamBody>) -> Refusal {
+    let media = headers::content_type(answer.headers());
+    let media = if media.is_empty() { "no content type" } else { media };
+    let encoded = if headers::is_plain(answer.headers()) { "" } else { ", compressed" };
+    let status = answer.status().as_u16();
+    let message = format!(
+        "the upstream answered {status} with {media:.60}{encoded}: neither a stream of events nor JSON; is its address right?"
+    );
+    Refusal::new(502, ErrorKind::Api, message)
 }

@@ -8,7 +8,7 @@ use std::fmt;
 use axum::body::Body;
 use axum::response::Response;
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
-use http::{HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use perennial_protocol::ErrorKind;
 use serde_json::json;
 
@@ -32,7 +32,7 @@ impl RequestId {
     }
 
     /// The id that the upstream gave, else one of our own.
-    pub(crate) fn of(headers: &http::HeaderMap, own: &Self) -> Self {
+    pub(crate) fn of(headers: &HeaderMap, own: &Self) -> Self {
         headers
             .get("request-id")
             .and_then(|id| id.to_str().ok())
@@ -71,17 +71,23 @@ impl Refusal {
     }
 
     pub(crate) fn response(self, id: &RequestId) -> Response {
+        self.response_over(HeaderMap::new(), id)
+    }
+
+    /// The response, with headers that came from the upstream.
+    pub(crate) fn response_over(self, headers: HeaderMap, id: &RequestId) -> Response {
         tracing::info!(request_id = %id, status = self.status.as_u16(), reason = %self.message, "refused");
         let body = self.body.unwrap_or_else(|| error_body(&self.kind, &self.message, id));
         let mut response = Response::new(Body::from(body));
         *response.status_mut() = self.status;
+        *response.headers_mut() = headers;
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         if let Ok(id) = HeaderValue::from_str(&id.0) {
             headers.insert("request-id", id);
         }
         if self.status == StatusCode::SERVICE_UNAVAILABLE {
-            headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+            headers.entry(RETRY_AFTER).or_insert(const { HeaderValue::from_static("1") });
         }
         response
     }

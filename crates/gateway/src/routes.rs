@@ -9,6 +9,7 @@ use axum::routing::{get, post};
 use http::StatusCode;
 use perennial_protocol::ErrorKind;
 
+use crate::front;
 use crate::messages;
 use crate::pass::pass;
 use crate::refusal::{Refusal, RequestId};
@@ -24,6 +25,7 @@ pub(crate) fn router(service: Arc<Service>) -> Router {
         .route("/v1/messages/batches/{id}/results", get(pass))
         .route("/v1/models", get(pass))
         .route("/v1/models/{id}", get(pass))
+        .route("/", get(front::page))
         // Clients ask for this to learn whether anyone is there; the upstream is not meant.
         .route("/api/hello", get(|| async { StatusCode::OK }))
         .route("/healthz", get(|| async { "ok\n" }))
@@ -47,6 +49,8 @@ async fn wrong_method(request: Request) -> Response {
 }
 
 async fn unknown_path(request: Request) -> Response {
-    let message = format!("{} is no path of this gateway", request.uri().path());
+    let path = request.uri().path();
+    let hint = if path.starts_with("/v1/v1/") { "; a base URL is given without /v1" } else { "" };
+    let message = format!("{path} is no path of this gateway{hint}");
     Refusal::new(404, ErrorKind::NotFound, message).response(&RequestId::new())
 }

@@ -1,6 +1,7 @@
 //! What every request shares.
 
 use bytes::Bytes;
+use http::header::LOCATION;
 use http::request::Parts;
 use perennial_protocol::ErrorKind;
 use tokio_util::sync::CancellationToken;
@@ -17,6 +18,8 @@ pub(crate) struct Service {
     pub(crate) limits: Limits,
     pub(crate) clocks: Clocks,
     pub(crate) upstream: Upstream,
+    /// Who answers, in words for people.
+    pub(crate) answers: String,
     /// The wish to stop: no new connections, `/readyz` says no.
     pub(crate) draining: CancellationToken,
     /// The end of patience: streams that still run are ended.
@@ -35,7 +38,7 @@ impl Service {
         let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
         let sent = self.upstream.send(head.method.clone(), path, headers, body);
         match tokio::time::timeout(self.clocks.first_byte, sent).await {
-            Ok(Ok(answer)) => Ok(answer),
+            Ok(Ok(answer)) => usable(answer),
             Ok(Err(failure)) => {
                 tracing::warn!(error = %failure, cause = %failure.root(), "the upstream cannot be asked");
                 Err(refusal(&failure))
@@ -47,6 +50,21 @@ impl Service {
             }
         }
     }
+}
+
+/// A client that follows a redirect would take its key, or one of this gateway's, to another host; and nobody here changes protocols.
+fn usable(answer: http::Response<UpstreamBody>) -> Result<http::Response<UpstreamBody>, Refusal> {
+    let status = answer.status();
+    if status.is_redirection() && answer.headers().contains_key(LOCATION) {
+        tracing::warn!(status = status.as_u16(), to = ?answer.headers()[LOCATION], "the upstream redirects");
+        let message = "the upstream redirects to another address; the gateway must be given that one";
+        return Err(Refusal::new(502, ErrorKind::Api, message));
+    }
+    if status.is_informational() {
+        let message = format!("the upstream answered {}, which was not asked for", status.as_u16());
+        return Err(Refusal::new(502, ErrorKind::Api, message));
+    }
+    Ok(answer)
 }
 
 fn refusal(failure: &UpstreamFailure) -> Refusal {

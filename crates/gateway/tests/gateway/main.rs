@@ -4,6 +4,7 @@
 mod access;
 mod cancel;
 mod message;
+mod odd;
 mod paths;
 mod rig;
 mod shutdown;

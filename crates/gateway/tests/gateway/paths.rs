@@ -48,8 +48,9 @@ async fn the_gateways_own_paths() {
         ("GET", "/readyz", 200),
         ("GET", "/v1/messages", 405),
         ("PUT", "/v1/messages/batches", 405),
-        ("GET", "/", 404),
+        ("POST", "/", 405),
         ("POST", "/v1/complete", 404),
+        ("POST", "/v1/v1/messages", 404),
     ] {
         let request = rig.http.request(method.parse().unwrap(), format!("{}{path}", rig.gateway.url()));
         let answer = receive(request).await;
@@ -58,10 +59,31 @@ async fn the_gateways_own_paths() {
             let body = answer.json();
             assert_eq!(body["type"], json!("error"), "{path}");
             assert_eq!(body["request_id"].as_str(), Some(answer.header("request-id")), "{path}");
-            assert!(body["error"]["message"].as_str().unwrap().contains(path), "{body}");
+            let message = body["error"]["message"].as_str().unwrap();
+            assert!(message.contains(path), "{body}");
+            assert_eq!(message.contains("without /v1"), path.starts_with("/v1/v1"), "{body}");
         }
     }
     assert_eq!(rig.sim.journal().entries().len(), asked, "none of them is the upstream's business");
+}
+
+#[tokio::test]
+async fn a_person_is_told_what_this_is() {
+    let key = |key: &str| perennial_gateway::Key::new(key).unwrap();
+    for (gateway, shown) in [
+        (Gateway::builder("http://127.0.0.1:1"), "x-api-key: $ANTHROPIC_API_KEY"),
+        (Gateway::builder("http://127.0.0.1:1").upstream_key(key("theirs")), "x-api-key: any"),
+        (Gateway::builder("http://127.0.0.1:1").client_key(key("ours")), "x-api-key: A-KEY-OF-THIS-GATEWAY"),
+    ] {
+        let gateway = gateway.answers_from("an aunt").build().unwrap().spawn().await.unwrap();
+        let page = receive(reqwest::Client::builder().no_proxy().build().unwrap().get(gateway.url())).await;
+        assert_eq!((page.status, page.header("content-type")), (200, "text/plain; charset=utf-8"));
+        assert!(page.header("content-security-policy").starts_with("default-src 'none'"));
+        for part in [shown, "Answers come from an aunt.", &format!("curl -N {}/v1/messages", gateway.url())] {
+            assert!(page.text().contains(part), "{part}: {}", page.text());
+        }
+        assert!(!page.text().contains("theirs") && !page.text().contains("ours"), "{}", page.text());
+    }
 }
 
 #[tokio::test]
