@@ -148,7 +148,9 @@ impl ClientBuilder {
         self
     }
 
-    /// What carries the requests. Default: [`DefaultTransport`](crate::transport::DefaultTransport), reqwest with rustls for all but plain HTTP.
+    /// What carries the requests. Default: for `https://` [reqwest with rustls](crate::transport::ReqwestTransport), which also
+    /// serves where a proxy is set; for `http://` a [direct connection](crate::transport::DirectTransport), at half the cost
+    /// per event.
     pub fn transport(mut self, transport: impl Transport + 'static) -> Self {
         self.transport = Some(Arc::new(transport));
         self
@@ -164,12 +166,13 @@ impl ClientBuilder {
             .map_err(|_| Error::config("the version has characters that a header cannot have"))?;
         self.credential.write(&mut HeaderMap::new())?;
         let deadlines = self.options.deadlines.unwrap_or_default();
+        let base_url = check_base_url(&self.base_url)?;
         let transport = match self.transport {
             Some(transport) => transport,
-            None => default_transport(&deadlines)?,
+            None => default_transport(&base_url, &deadlines)?,
         };
         let shared = Shared {
-            base_url: check_base_url(&self.base_url)?,
+            base_url,
             credential: self.credential,
             version,
             options: self.options,
@@ -210,14 +213,13 @@ fn check_base_url(url: &str) -> Result<String, Error> {
 }
 
 #[cfg(feature = "reqwest")]
-fn default_transport(deadlines: &Deadlines) -> Result<Arc<dyn Transport>, Error> {
-    let transport = crate::transport::DefaultTransport::new(deadlines.connect)
-        .map_err(|source| Error::config("TLS cannot be set up").caused_by(source))?;
-    Ok(Arc::new(transport))
+fn default_transport(base_url: &str, deadlines: &Deadlines) -> Result<Arc<dyn Transport>, Error> {
+    crate::transport::for_url(base_url, deadlines.connect)
+        .map_err(|source| Error::config("TLS cannot be set up").caused_by(source))
 }
 
 #[cfg(not(feature = "reqwest"))]
-fn default_transport(_: &Deadlines) -> Result<Arc<dyn Transport>, Error> {
+fn default_transport(_: &str, _: &Deadlines) -> Result<Arc<dyn Transport>, Error> {
     Err(Error::config("no transport: give the builder one, or build with the feature `reqwest`"))
 }
 

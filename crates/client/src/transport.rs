@@ -20,7 +20,9 @@ mod direct;
 mod reqwest;
 
 #[cfg(feature = "reqwest")]
-pub use self::default::DefaultTransport;
+pub(crate) use self::default::for_url;
+#[cfg(feature = "reqwest")]
+pub use self::direct::DirectTransport;
 #[cfg(feature = "reqwest")]
 pub use self::reqwest::ReqwestTransport;
 

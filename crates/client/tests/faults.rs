@@ -240,6 +240,20 @@ async fn connections_are_used_again() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_at_once() {
+    let simulator = simulator().await;
+    for (way, client) in clients(&simulator) {
+        let reads = (0..100).map(|_| {
+            let client = client.clone();
+            tokio::spawn(async move { client.messages().create(request()).await })
+        });
+        let texts: Vec<_> = futures_util::future::join_all(reads).await;
+        let first = texts[0].as_ref().unwrap().as_ref().unwrap().text();
+        assert!(texts.iter().all(|read| read.as_ref().unwrap().as_ref().unwrap().text() == first), "{way}");
+    }
+}
+
 /// A reader who takes his time holds the sender back; nothing piles up here.
 #[tokio::test]
 async fn a_slow_reader_slows_the_sender() {

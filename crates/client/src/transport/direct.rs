@@ -14,7 +14,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_core::future::BoxFuture;
 use http::header::HOST;
-use http::uri::{Authority, PathAndQuery, Uri};
+use http::uri::{Authority, PathAndQuery, Scheme, Uri};
 use http_body::Body as _;
 use http_body_util::Full;
 use hyper::body::Incoming;
@@ -25,7 +25,7 @@ use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
-use super::{Body, Kind, TransportError, TransportErrorKind};
+use super::{Body, Kind, Transport, TransportError, TransportErrorKind};
 
 /// A dead peer is noticed in these intervals even while nobody writes.
 const KEEPALIVE: Duration = Duration::from_secs(60);
@@ -36,9 +36,9 @@ const MAX_IDLE: usize = 32;
 /// The most that is read at once. Larger reads save nothing and cost memory per stream.
 const READ_BYTES: usize = 64 * 1024;
 
-/// Plain connections, pooled.
+/// A [`Transport`] for `http://` addresses: HTTP/1.1 over connections of its own, pooled, without proxies.
 #[derive(Clone)]
-pub(super) struct Direct {
+pub struct DirectTransport {
     connect: Duration,
     idle: Arc<Mutex<Vec<Idle>>>,
 }
@@ -65,38 +65,11 @@ pub(super) struct DirectBody {
     idle: Arc<Mutex<Vec<Idle>>>,
 }
 
-impl Direct {
-    pub(super) fn new(connect: Duration) -> Self {
+impl DirectTransport {
+    /// A transport with a connection pool of its own. `connect` is the most time that a new connection may take.
+    #[must_use]
+    pub fn new(connect: Duration) -> Self {
         Self { connect, idle: Arc::default() }
-    }
-
-    pub(super) fn send(
-        &self,
-        request: http::Request<Bytes>,
-    ) -> BoxFuture<'static, Result<http::Response<Body>, TransportError>> {
-        let this = self.clone();
-        Box::pin(async move {
-            let (authority, request) = origin_form(request)?;
-            let mut line = match this.checkout(&authority) {
-                Some(line) => line,
-                None => this.connect(&authority).await?,
-            };
-            let sent = line.sender.send_request(request.map(Full::new));
-            let mut sent = std::pin::pin!(sent);
-            let response = poll_fn(|cx| {
-                if let Poll::Ready(response) = sent.as_mut().poll(cx) {
-                    return Poll::Ready(response);
-                }
-                line.drive(cx);
-                sent.as_mut().poll(cx)
-            })
-            .await
-            .map_err(lost)?;
-            Ok(response.map(|incoming| {
-                let body = DirectBody { incoming, line: Some(line), authority, idle: this.idle };
-                Body(Kind::Direct(Box::new(body)))
-            }))
-        })
     }
 
     /// An idle connection that the server has not closed.
@@ -131,6 +104,37 @@ impl Direct {
             .await
             .map_err(|source| TransportError::new(TransportErrorKind::Connect, source))?;
         Ok(Line { sender, driver, over: false })
+    }
+}
+
+impl Transport for DirectTransport {
+    fn send(
+        &self,
+        request: http::Request<Bytes>,
+    ) -> BoxFuture<'static, Result<http::Response<Body>, TransportError>> {
+        let this = self.clone();
+        Box::pin(async move {
+            let (authority, request) = origin_form(request)?;
+            let mut line = match this.checkout(&authority) {
+                Some(line) => line,
+                None => this.connect(&authority).await?,
+            };
+            let sent = line.sender.send_request(request.map(Full::new));
+            let mut sent = std::pin::pin!(sent);
+            let response = poll_fn(|cx| {
+                if let Poll::Ready(response) = sent.as_mut().poll(cx) {
+                    return Poll::Ready(response);
+                }
+                line.drive(cx);
+                sent.as_mut().poll(cx)
+            })
+            .await
+            .map_err(lost)?;
+            Ok(response.map(|incoming| {
+                let body = DirectBody { incoming, line: Some(line), authority, idle: this.idle };
+                Body(Kind::Direct(Box::new(body)))
+            }))
+        })
     }
 }
 
@@ -194,9 +198,9 @@ impl DirectBody {
     }
 }
 
-impl fmt::Debug for Direct {
+impl fmt::Debug for DirectTransport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Direct").field("idle", &self.idle.lock().len()).finish_non_exhaustive()
+        f.debug_struct("DirectTransport").field("idle", &self.idle.lock().len()).finish_non_exhaustive()
     }
 }
 
@@ -205,6 +209,9 @@ fn origin_form(
     mut request: http::Request<Bytes>,
 ) -> Result<(Authority, http::Request<Bytes>), TransportError> {
     let wrong = |what: &'static str| TransportError::new(TransportErrorKind::Request, what);
+    if request.uri().scheme() != Some(&Scheme::HTTP) {
+        return Err(wrong("this transport only reaches http:// addresses"));
+    }
     let authority = request.uri().authority().cloned().ok_or_else(|| wrong("the URL has no host"))?;
     let path = request.uri().path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
     if !request.headers().contains_key(HOST) {
