@@ -168,10 +168,10 @@ impl MemoryLog {
 
     fn do_delete(&self, stream: StreamId) -> Result<(), Error> {
         let mut state = self.writable()?;
-        match state.streams.get(&stream) {
-            Some(Slot::There(_)) => state.forget(stream),
-            Some(Slot::Gone) => {}
-            None => return Err(state.absent(stream)),
+        match state.stream(stream) {
+            Ok(_) => state.forget(stream),
+            Err(error) if error.is_gone() => {}
+            Err(error) => return Err(error),
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! A look at fjall's journals before fjall opens them: is what is there whole?
+//! A look at fjall's files before fjall opens them: is what is there whole?
 //!
 //! fjall reads a journal up to the first thing that it does not understand. Where that is a marker, it cuts the rest off in silence,
 //! acknowledged records included; where it is a checksum, it refuses to start, even if all that is wrong is the last write before a
@@ -24,8 +24,9 @@ const TRAILER: [u8; 4] = *b"FJL\x03";
 
 static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
 
-/// Checks the journals of the store at `store`, and cuts off a last write that did not come to its end.
+/// Checks that nothing is missing that fjall would not miss, and cuts off a last write that did not come to its end.
 pub(super) fn check(directory: &Path, store: &Path) -> Result<(), OpenError> {
+    check_manifests(directory, store)?;
     let io = |error| OpenError::io(directory, "the journals cannot be read", error);
     let mut journals = Vec::new();
     for file in fs::read_dir(store).map_err(io)? {
@@ -61,6 +62,24 @@ pub(super) fn check(directory: &Path, store: &Path) -> Result<(), OpenError> {
                     format!("journal {number} is broken at byte {from}"),
                 ));
             }
+        }
+    }
+    Ok(())
+}
+
+/// Without its version fjall takes the store for a new one; a keyspace without its manifest it takes for one whose making was cut
+/// off, and removes it.
+fn check_manifests(directory: &Path, store: &Path) -> Result<(), OpenError> {
+    let io = |error| OpenError::io(directory, "the store cannot be read", error);
+    let missing = |what| Err(OpenError::damaged(directory, what));
+    if !store.join("version").try_exists().map_err(io)? {
+        return missing("the store's version is missing");
+    }
+    for keyspace in fs::read_dir(store.join("keyspaces")).map_err(io)? {
+        let path = keyspace.map_err(io)?.path();
+        let has_tables = fs::read_dir(path.join("tables")).is_ok_and(|mut tables| tables.next().is_some());
+        if has_tables && !path.join("current").try_exists().map_err(io)? {
+            return missing("a manifest is missing");
         }
     }
     Ok(())

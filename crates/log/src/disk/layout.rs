@@ -29,11 +29,17 @@ pub(super) fn bucket_index(name: &str) -> Option<u64> {
     u64::from_str_radix(name.strip_prefix("bucket-")?, 16).ok()
 }
 
-/// The key, among the general ones, of the time until which a bucket is kept.
+/// What the keys, among the general ones, of the times until which buckets are kept begin with.
+pub(super) const KEEP: &[u8] = b"keep";
+
 pub(super) fn keep_key(bucket: u64) -> [u8; 12] {
     let mut key = *b"keep00000000";
     key[4..].copy_from_slice(&bucket.to_be_bytes());
     key
+}
+
+pub(super) fn bucket_of_keep_key(key: &[u8]) -> Option<u64> {
+    Some(u64::from_be_bytes(key.strip_prefix(KEEP)?.try_into().ok()?))
 }
 
 pub(super) fn head_key(stream: StreamId) -> [u8; 17] {
@@ -175,5 +181,6 @@ mod tests {
         assert_eq!(first_of(two, &keys[1]), None);
         assert_eq!(stream_of_head_key(&head_key(one)), Some(one));
         assert_eq!(bucket_index(&bucket_name(487_123)), Some(487_123));
+        assert_eq!(bucket_of_keep_key(&keep_key(487_123)), Some(487_123));
     }
 }

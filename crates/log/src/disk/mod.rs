@@ -157,17 +157,33 @@ impl DiskLog {
             .unwrap_or_else(|gave_up| Err(Error::unavailable("the store cannot be read").because(gave_up)))
     }
 
-    /// A stream may expire before its time has come to be swept: then it has expired for good before it is said.
+    /// A stream may expire before the sweep comes by: then it has expired for good before it is said.
     async fn expire(&self, head: Head) -> Result<Head, Error> {
-        let now = self.options.clock.now();
-        if head.expires > now {
+        if head.expires > self.options.clock.now() {
             return Ok(head);
         }
-        // The answer is an error in any case; what counts is that it came.
-        match self.command(head.stream, What::Tick { expire: true }, 0).await {
-            Err(error) if self.live.failure().is_some() => Err(error),
-            _ => Err(Error::gone(head.stream)),
+        self.expire_for_good(head.stream).await?;
+        Err(Error::gone(head.stream))
+    }
+
+    async fn expire_for_good(&self, stream: StreamId) -> Result<(), Error> {
+        // The answer is no head in any case; what counts is that it came.
+        match self.command(stream, What::Tick { expire: true }, 0).await {
+            Err(error) if error.is_unknown() || self.live.failure().is_some() => Err(error),
+            _ => Ok(()),
         }
+    }
+
+    /// A listing in which nothing has expired.
+    async fn page(
+        &self,
+        question: impl Fn(&Store) -> Result<Page, Error> + Clone + Send + 'static,
+    ) -> Result<Page, Error> {
+        let page = self.ask(question.clone()).await?;
+        let now = self.options.clock.now();
+        let Some(expired) = page.heads.iter().find(|head| head.expires <= now) else { return Ok(page) };
+        self.expire_for_good(expired.stream).await?;
+        self.ask(question).await
     }
 
     async fn load(&self, stream: StreamId) -> Result<Head, Error> {
@@ -271,12 +287,12 @@ impl Log for DiskLog {
     }
 
     fn list(&self, before: Option<StreamId>, most: usize) -> Answer<'_, Page> {
-        Box::pin(self.ask(move |store| store.list(before, most)))
+        Box::pin(self.page(move |store| store.list(before, most)))
     }
 
     fn unsettled(&self, after: Option<StreamId>, most: usize) -> Answer<'_, Page> {
         let live = Arc::clone(&self.live);
-        Box::pin(self.ask(move |store| store.unsettled(after, most, |stream| live.is_owned(stream))))
+        Box::pin(self.page(move |store| store.unsettled(after, most, |stream| live.is_owned(stream))))
     }
 
     fn delete(&self, stream: StreamId) -> Answer<'_, ()> {

@@ -9,7 +9,6 @@ use std::{
     ops::Bound,
     path::Path,
     sync::atomic::{AtomicU64, Ordering},
-    time::Duration,
 };
 
 use bytes::Bytes;
@@ -76,6 +75,12 @@ impl Store {
                 buckets.insert(index, bucket_keyspace(&db, index).map_err(failed)?);
             }
         }
+        for guard in general.prefix(layout::KEEP) {
+            let key = guard.key().map_err(failed)?;
+            if !layout::bucket_of_keep_key(&key).is_some_and(|index| buckets.contains_key(&index)) {
+                return Err(OpenError::damaged(&path, "a bucket of streams is missing"));
+            }
+        }
         let floor = match general.get(layout::FLOOR).map_err(failed)? {
             None => Time::default(),
             Some(bytes) => layout::decode_time(&bytes)
@@ -124,7 +129,7 @@ impl Store {
     fn head_in(&self, snapshot: &Snapshot, bucket: &Keyspace, stream: StreamId) -> Result<Head, Error> {
         let bytes =
             snapshot.get(bucket, layout::head_key(stream)).map_err(|error| read_error(stream, error))?;
-        let Some(bytes) = bytes else { return Err(Error::not_found(stream)) };
+        let Some(bytes) = bytes else { return Err(self.absent(stream)) };
         let stored = layout::decode_head(stream, &bytes)
             .ok_or_else(|| Error::damaged(stream, "its head makes no sense"))?;
         let Stored::Head(head) = stored else { return Err(Error::gone(stream)) };
@@ -265,14 +270,18 @@ impl Store {
             tracing::debug!(index, "dropping a bucket of expired streams");
             self.db.delete_keyspace(bucket)?;
         }
-        self.ensure_bucket(self.index_at(soon))?;
+        // A clock that has gone back wants no bucket that was dropped.
+        self.ensure_bucket(self.index_at(soon.max(floor)))?;
         Ok(())
     }
 
     fn kept_until(&self, index: u64) -> fjall::Result<Time> {
         let least = self.start(index + 1).plus(2 * FRESH);
-        let stored = self.general.get(layout::keep_key(index))?;
-        Ok(stored.and_then(|bytes| layout::decode_time(&bytes)).map_or(least, |kept| kept.max(least)))
+        Ok(self.kept(index)?.map_or(least, |kept| kept.max(least)))
+    }
+
+    fn kept(&self, index: u64) -> fjall::Result<Option<Time>> {
+        Ok(self.general.get(layout::keep_key(index))?.and_then(|bytes| layout::decode_time(&bytes)))
     }
 
     fn ensure_bucket(&self, index: u64) -> fjall::Result<Keyspace> {
@@ -303,7 +312,7 @@ impl Store {
         Time::from_micros(index.saturating_mul(self.bucket_millis).saturating_mul(1_000))
     }
 
-    /// What to say of a stream whose bucket is not there: was it dropped, or not yet made?
+    /// What to say of a stream that is not there: has its bucket been dropped, or was it never made?
     fn absent(&self, stream: StreamId) -> Error {
         let end = self.start(self.index(stream) + 1);
         if end.plus(2 * FRESH) <= self.floor() { Error::gone(stream) } else { Error::not_found(stream) }
@@ -322,8 +331,9 @@ impl Batch<'_> {
         let store = self.store;
         let index = store.index(head.stream);
         let bucket = store.ensure_bucket(index)?;
-        let keep = store.start(index + 1).plus(store.retention.get().max(Duration::ZERO));
-        if keep > store.kept_until(index)? {
+        let keep = store.start(index + 1).plus(store.retention.get());
+        // Always there if the bucket has a stream: a start that finds it without its bucket knows that something is missing.
+        if store.kept(index)?.is_none_or(|kept| kept < keep) {
             self.inner.insert(&store.general, layout::keep_key(index), layout::encode_time(keep));
         }
         if head.outcome.is_none() {
