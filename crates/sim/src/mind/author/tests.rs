@@ -42,6 +42,8 @@ fn an_instruction_uses_the_text_that_came_along() {
     check(STORY, "summarise this", &["of 35 words", "Ada found the cause"]);
     check(STORY, "tl;dr in 1 sentence", &["The parser was slow in March."]);
     check(STORY, "who fixed the parser?", &["> She fixed it in April."]);
+    let log = "disk full\n".repeat(9);
+    assert_eq!(said(&[piped(&log, "is any disk broken?")]).matches("> disk full").count(), 1);
     check(STORY, "is the moon round?", &["nothing about that", "The parser was slow"]);
     check(STORY, "review", &["nothing catches the eye"]);
     check("the the cat", "proofread this", &["“the the”"]);

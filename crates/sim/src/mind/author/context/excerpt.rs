@@ -27,9 +27,10 @@ pub(in super::super) fn found(instruction: &str, texts: &[Wrapped]) -> Option<St
     let all = texts.iter().flat_map(|wrapped| sentences(&wrapped.text));
     let scored: Vec<_> = all.map(|sentence| (score(sentence), sentence)).collect();
     let best = scored.iter().map(|(score, _)| *score).max().filter(|best| *best > 0)?;
-    let best: Vec<_> =
-        scored.iter().filter(|(score, _)| *score == best).take(3).map(|(_, text)| shortened(text)).collect();
-    let lines: Vec<_> = best.iter().map(|text| format!("> {text}")).collect();
+    let mut best: Vec<_> = scored.iter().filter(|(score, _)| *score == best).map(|(_, text)| *text).collect();
+    // Logs say the same thing many times.
+    best.dedup();
+    let lines: Vec<_> = best.iter().take(3).map(|text| format!("> {}", shortened(text))).collect();
     Some(format!("The text says:\n\n{}\n\n{CAVEAT}", lines.join("\n>\n")))
 }
 
