@@ -6,3 +6,4 @@ mod decode;
 mod doctor;
 mod rig;
 mod services;
+mod tls;

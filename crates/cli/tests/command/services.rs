@@ -9,7 +9,14 @@ use tokio::time::Instant;
 use crate::rig::{Ran, Service, Sim, perennial, run};
 
 /// One request over a socket of its own; gives the answer as it came.
-fn request(url: &str, head: &str, body: &str) -> String {
+pub(crate) fn request(url: &str, head: &str, body: &str) -> String {
+    let mut answer = String::new();
+    send(url, head, body).read_to_string(&mut answer).unwrap();
+    answer
+}
+
+/// One request over a socket of its own.
+pub(crate) fn send(url: &str, head: &str, body: &str) -> TcpStream {
     let mut socket = TcpStream::connect(url.strip_prefix("http://").unwrap()).unwrap();
     socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     let request = format!(
@@ -17,12 +24,10 @@ fn request(url: &str, head: &str, body: &str) -> String {
         body.len()
     );
     socket.write_all(request.as_bytes()).unwrap();
-    let mut answer = String::new();
-    socket.read_to_string(&mut answer).unwrap();
-    answer
+    socket
 }
 
-const STREAM: &str = "{\"model\":\"claude-opus-4-6\",\"max_tokens\":100,\"stream\":true,\"messages\":[{\"role\":\"user\",\"content\":\"Say hello\"}]}";
+pub(crate) const STREAM: &str = "{\"model\":\"claude-opus-4-6\",\"max_tokens\":100,\"stream\":true,\"messages\":[{\"role\":\"user\",\"content\":\"Say hello\"}]}";
 
 #[test]
 fn one_line_says_where_and_nothing_else_is_printed() {

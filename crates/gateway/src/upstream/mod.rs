@@ -1,7 +1,9 @@
 //! The upstream: where requests go, and the body that comes back.
 //!
-//! Over plain HTTP the gateway speaks hyper itself, in the task of the request ([`plain`]). Over TLS it leaves versions, certificates and proxies
-//! to reqwest.
+//! Over plain HTTP the gateway speaks hyper itself, in the task of the request ([`plain`]). Over TLS it leaves certificates and proxies to reqwest.
+//! Both speak HTTP/1.1, one connection for each stream that runs. Over HTTP/2 all streams would share a single connection: what exceeds its limit of
+//! about a hundred streams would wait without a word, clients that do not read would use up the window of the others, and one lost connection
+//! would cut them all.
 
 mod plain;
 
@@ -18,6 +20,9 @@ use http_body::Body as _;
 
 use plain::{PlainBody, Pool};
 
+/// Idle connections older than this are not used again: servers close them soon.
+const IDLE_SPAN: Duration = Duration::from_secs(30);
+
 /// Where requests go.
 #[derive(Debug)]
 pub(crate) struct Upstream {
@@ -33,7 +38,7 @@ enum Way {
     Tls(reqwest::Client),
 }
 
-/// The body of an answer. Dropped before its end, it closes the connection (or, over HTTP/2, the stream).
+/// The body of an answer. Dropped before its end, it closes the connection.
 #[derive(Debug)]
 pub(crate) enum UpstreamBody {
     Plain(Box<PlainBody>),
@@ -75,6 +80,8 @@ impl Upstream {
             Some(scheme) if *scheme == Scheme::HTTP => Way::Plain(Pool::new(&authority, connect)),
             Some(scheme) if *scheme == Scheme::HTTPS => Way::Tls(
                 reqwest::Client::builder()
+                    .http1_only()
+                    .pool_idle_timeout(IDLE_SPAN)
                     .connect_timeout(connect)
                     .tcp_nodelay(true)
                     // A redirect would take the key elsewhere.

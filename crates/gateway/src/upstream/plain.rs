@@ -24,12 +24,10 @@ use parking_lot::Mutex;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
-use super::{UpstreamBody, UpstreamFailure};
+use super::{IDLE_SPAN, UpstreamBody, UpstreamFailure};
 
 /// Idle connections kept; more are closed.
 const MOST_IDLE: usize = 64;
-/// Idle connections older than this are not used again: servers close them soon.
-const IDLE_SPAN: Duration = Duration::from_secs(30);
 const HTTP_PORT: u16 = 80;
 
 /// Connections to one upstream.
