@@ -46,7 +46,7 @@ pub(super) fn passages(text: &str) -> Vec<Cow<'_, str>> {
         found.push(Cow::Borrowed(after));
         found.extend(after.rfind("\n\n").map(|end| Cow::Borrowed(&after[..end])));
     }
-    found.retain(|passage| passage.trim().len() >= SHORTEST);
+    found.retain(|passage| passage.len() >= SHORTEST && !passage.trim().is_empty());
     found.sort_by_key(|passage| std::cmp::Reverse(passage.len()));
     found.dedup();
     found.truncate(MOST);

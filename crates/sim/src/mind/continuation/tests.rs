@@ -193,6 +193,14 @@ fn a_foreign_prefill_is_gone_on_with() {
 }
 
 #[test]
+fn a_line_end_belongs_to_a_short_tail() {
+    let asked = json!({"role": "user", "content": "Count to 60"});
+    let wording = "You were interrupted after <tail>1\n2\n</tail>\n\nContinue from where you left off.";
+    let rest = text(&ask(NEW, &json!([asked, {"role": "user", "content": wording}]), ""));
+    assert!(rest.starts_with("3\n4\n"), "{rest}");
+}
+
+#[test]
 fn bad_manners_are_bad_in_the_way_they_say() {
     let asked = json!([{"role": "user", "content": "Explain server-sent events"}]);
     let whole = text(&ask(OLD, &asked, ""));
@@ -272,7 +280,10 @@ proptest! {
         prop_assume!(head.len() >= 4);
         let rest = answer(OLD, json!([asked, {"role": "assistant", "content": head}]));
         prop_assert_eq!(head.to_owned() + &rest, whole.clone());
-        let wording = format!("Your previous response was interrupted and ended with <tail>{}</tail>\n\nContinue from where you left off.", tail(head, 300));
+        let end = tail(head, 300);
+        // A line end on both sides is taken for part of the marks: nobody could tell.
+        prop_assume!(!(end.starts_with('\n') && end.ends_with('\n')));
+        let wording = format!("Your previous response was interrupted and ended with <tail>{end}</tail>\n\nContinue from where you left off.");
         let rest = answer(NEW, json!([asked, {"role": "user", "content": wording}]));
         prop_assert_eq!(head.to_owned() + &rest, whole);
     }
