@@ -24,6 +24,7 @@ mod gateway;
 mod headers;
 mod limits;
 mod messages;
+mod outlet;
 mod pass;
 mod refusal;
 mod relay;

@@ -10,6 +10,10 @@ pub struct MaxBodyBytes(pub usize);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct MaxConnections(pub usize);
 
+/// The most that is buffered for one direction of one connection, and so the most that the head of a request or of an answer may have.
+/// hyper's own 400 KB, four times for each stream, would be felt where many clients do not read.
+pub(crate) const BUFFER_BYTES: usize = 64 * 1024;
+
 /// What a gateway bounds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -28,6 +32,10 @@ pub struct Clocks {
     pub header_read: Duration,
     /// For the next piece of a request's body. 30 s.
     pub body_read: Duration,
+    /// For the whole body of a request, however steadily it comes. 10 min.
+    pub body: Duration,
+    /// For a client that takes nothing of what is sent to it; then its connection is closed, and its upstream's with it. 2 min.
+    pub reader: Duration,
     /// For a connection to the upstream. 10 s.
     pub connect: Duration,
     /// From the request to the head of the upstream's answer. 120 s.
@@ -59,6 +67,8 @@ impl Default for Clocks {
         Self {
             header_read: Duration::from_secs(30),
             body_read: Duration::from_secs(30),
+            body: Duration::from_secs(600),
+            reader: Duration::from_secs(120),
             connect: Duration::from_secs(10),
             first_byte: Duration::from_secs(120),
             silence: Duration::from_secs(60),

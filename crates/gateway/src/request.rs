@@ -32,6 +32,13 @@ pub(crate) enum Wish {
 
 /// Reads the body, up to the limit.
 pub(crate) async fn read(body: Body, limit: MaxBodyBytes, clocks: &Clocks) -> Result<Bytes, Refusal> {
+    tokio::time::timeout(clocks.body, gather(body, limit, clocks)).await.unwrap_or_else(|_| {
+        let message = format!("the body of the request did not come within {} s", clocks.body.as_secs());
+        Err(Refusal::new(408, ErrorKind::Timeout, message))
+    })
+}
+
+async fn gather(body: Body, limit: MaxBodyBytes, clocks: &Clocks) -> Result<Bytes, Refusal> {
     let too_large = || {
         let message = format!("the request is larger than this gateway's limit of {} bytes", limit.0);
         Refusal::new(413, ErrorKind::RequestTooLarge, message)

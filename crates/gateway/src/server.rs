@@ -14,6 +14,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
+use crate::limits::BUFFER_BYTES;
+use crate::outlet::Outlet;
 use crate::refusal::{RequestId, error_body};
 use crate::routes;
 use crate::service::Service;
@@ -76,10 +78,12 @@ async fn serve(service: Arc<Service>, socket: TcpStream, router: Router) {
         tracing::debug!(%error, "the client left before it was served");
         return;
     }
+    let outlet = Outlet::new(socket, service.clocks.reader);
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(service.clocks.header_read)
-        .serve_connection(TokioIo::new(socket), TowerToHyperService::new(router));
+        .max_buf_size(BUFFER_BYTES)
+        .serve_connection(TokioIo::new(outlet), TowerToHyperService::new(router));
     let mut connection = std::pin::pin!(connection);
     let served = tokio::select! {
         served = connection.as_mut() => served,

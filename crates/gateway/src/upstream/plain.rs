@@ -24,6 +24,8 @@ use parking_lot::Mutex;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
+use crate::limits::BUFFER_BYTES;
+
 use super::{IDLE_SPAN, UpstreamBody, UpstreamFailure};
 
 /// Idle connections kept; more are closed.
@@ -106,8 +108,11 @@ impl Pool {
             .await
             .map_err(|_| UpstreamFailure::ConnectTimeout)?
             .map_err(|error| UpstreamFailure::Connect(Box::new(error)))?;
-        let (sender, connection) =
-            http1::Builder::new().handshake(TokioIo::new(socket)).await.map_err(UpstreamFailure::Broken)?;
+        let (sender, connection) = http1::Builder::new()
+            .max_buf_size(BUFFER_BYTES)
+            .handshake(TokioIo::new(socket))
+            .await
+            .map_err(UpstreamFailure::Broken)?;
         Ok(Wire { sender, connection })
     }
 

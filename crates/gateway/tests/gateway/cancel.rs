@@ -69,3 +69,20 @@ async fn a_client_that_does_not_read_holds_its_upstream_back() {
     let entry = tokio::time::timeout(PATIENCE, over).await.expect("the upstream is closed");
     assert_eq!(entry.outcome, Outcome::ClientLeft);
 }
+
+#[tokio::test]
+async fn a_client_that_takes_nothing_is_given_up() {
+    let mut clocks = quick();
+    clocks.reader = Duration::from_millis(300);
+    let rig = Rig::with(simulator(), |gateway| gateway.clocks(clocks)).await;
+    let request =
+        rig.post(&rig.gateway.url(), question("bench:deltas=400000,chars=12", true).to_string(), "");
+    let response = request.send().await.unwrap();
+    let over = rig.sim.journal().wait_for(perennial_sim::Entry::is_over);
+    let entry = tokio::time::timeout(PATIENCE, over).await.expect("the upstream is closed");
+    assert_eq!(entry.outcome, Outcome::ClientLeft);
+    assert!(
+        tokio::time::timeout(PATIENCE, response.bytes()).await.unwrap().is_err(),
+        "no end that looks like one"
+    );
+}

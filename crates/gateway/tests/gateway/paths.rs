@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use perennial_gateway::{Gateway, Limits, MaxBodyBytes, MaxConnections};
 use serde_json::json;
@@ -100,6 +101,26 @@ async fn a_body_over_the_limit_is_refused() {
         assert!(answer.text().contains("1000 bytes"), "{}", answer.text());
     }
     assert_eq!(rig.ask(&question(MODEL, true), "").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_body_that_comes_too_slowly_is_refused() {
+    for (piece, whole, said) in [(100, 60_000, "stopped coming"), (60_000, 300, "did not come within")] {
+        let mut clocks = quick();
+        clocks.body_read = Duration::from_millis(piece);
+        clocks.body = Duration::from_millis(whole);
+        let rig = Rig::with(simulator(), |gateway| gateway.clocks(clocks)).await;
+        let pace = if piece < whole { Duration::from_secs(60) } else { Duration::from_millis(20) };
+        let drip = futures_util::stream::unfold((), move |()| async move {
+            tokio::time::sleep(pace).await;
+            Some((Ok::<_, std::io::Error>(" "), ()))
+        });
+        let request = rig.post(&rig.gateway.url(), reqwest::Body::wrap_stream(drip), "");
+        let answer = receive(request).await;
+        assert_eq!(answer.status, 408);
+        assert_eq!(answer.json()["error"]["type"], json!("timeout_error"));
+        assert!(answer.text().contains(said), "{}", answer.text());
+    }
 }
 
 #[tokio::test]
