@@ -79,10 +79,23 @@ impl Signals {
     }
 }
 
-/// A runtime for the services: one worker for each core.
+/// A runtime for the services: one worker for each core, and as many files as the system lets this process have.
 pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    raise_file_limit();
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| Failure::new(Exit::Other, format!("no runtime could be started: {error}")))
+}
+
+/// Each stream has two sockets, and the usual soft limit is 1,024 files: kept low for programs that use `select`, which this one does not.
+fn raise_file_limit() {
+    #[cfg(unix)]
+    {
+        use rustix::process::{Resource, getrlimit, setrlimit};
+        let mut limit = getrlimit(Resource::Nofile);
+        limit.current = limit.maximum;
+        // Where it may not be raised it stays, and an accept that fails says so in the log.
+        let _ = setrlimit(Resource::Nofile, limit);
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -176,6 +177,24 @@ fn a_stream_outlives_the_signal_and_a_second_signal_does_not_wait() {
     }
     service.signal("TERM");
     assert_eq!(service.child.wait().unwrap().code(), Some(130));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_usual_limit_on_open_files_is_none_of_ours() {
+    for name in ["serve", "sim"] {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", "ulimit -Sn 64; exec \"$@\"", "sh", env!("CARGO_BIN_EXE_perennial"), name]);
+        shell
+            .args(["--listen", "127.0.0.1:0"])
+            .env_remove("ANTHROPIC_BASE_URL")
+            .env_remove("ANTHROPIC_API_KEY");
+        let service = Service::start(shell.stdout(Stdio::piped()).stderr(Stdio::piped()));
+        let limits = std::fs::read_to_string(format!("/proc/{}/limits", service.child.id())).unwrap();
+        let line = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
+        let words: Vec<&str> = line.split_whitespace().collect();
+        assert_eq!(words[3], words[4], "{name}: soft and hard are one: {line}");
+    }
 }
 
 #[test]
