@@ -11,7 +11,7 @@ pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
   0    done
   1    another error (decode: an error event or an unreadable one; --lint: findings)
-  2    wrong usage
+  2    wrong usage (decode: not an event stream)
   3    no key, a key that is refused, or a wrong configuration
   4    rate limited or overloaded, after all retries
   5    network: no connection, a cut stream, a stall, a deadline

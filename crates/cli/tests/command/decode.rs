@@ -26,7 +26,6 @@ fn the_exit_code_tells_the_end_and_the_message_is_printed_all_the_same() {
         (format!("{START}{TEXT}{BAD}{END}"), 1, Some("Hello é"), "event 5 is unreadable"),
         (ERROR.to_owned(), 1, None, "overloaded_error"),
         (String::new(), 7, None, "nothing of the answer came"),
-        ("{\"type\":\"message\"}".to_owned(), 7, None, "it is JSON, not an event stream"),
     ] {
         let ran = decode("--message", &stream);
         assert_eq!(ran.code, code, "{stream}: {}", ran.err);
@@ -39,6 +38,32 @@ fn the_exit_code_tells_the_end_and_the_message_is_printed_all_the_same() {
             assert_eq!(decode(form, &stream).code, code, "{form}: {stream}");
         }
     }
+}
+
+#[test]
+fn what_is_no_stream_is_not_taken_for_a_truncated_one() {
+    let error = "{\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"Overloaded\"}}";
+    for (input, code, said) in [
+        (&b"{\"type\":\"message\"}"[..], 2, "no event stream: it is JSON"),
+        (b"<html></html>", 2, "no event stream: it is a page"),
+        (b"root:x:0:0:root\n\nmore\n", 2, "no event stream"),
+        (b"\x1f\x8b\x08\0", 2, "gzip"),
+        (error.as_bytes(), 1, "an error answer: overloaded_error: Overloaded"),
+        (format!("HTTP/1.1 529 \r\nx: y\r\n\r\n{error}").as_bytes(), 1, "(HTTP 529): overloaded_error"),
+    ] {
+        for form in ["--message", "--events", "--text", "--lint"] {
+            let ran = run_with_input(&["decode", form], input);
+            let shown = String::from_utf8_lossy(input);
+            assert_eq!((ran.code, &*ran.out), (code, ""), "{form} {shown}: {}", ran.err);
+            assert!(ran.err.contains(said) && ran.err.lines().count() == 1, "{form} {shown}: {}", ran.err);
+        }
+    }
+    // The headers of `curl -i` are no part of the stream, and do no harm.
+    let with_head = format!("HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n{START}{TEXT}{END}");
+    for form in ["--message", "--events", "--text", "--lint"] {
+        assert_eq!(decode(form, &with_head).code, 0, "{form}");
+    }
+    assert_eq!(decode("--lint", &with_head).out, "");
 }
 
 #[test]

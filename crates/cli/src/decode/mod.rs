@@ -1,7 +1,7 @@
 //! `perennial decode`: what a captured stream says.
 
-use std::fs::File;
-use std::io::{self, Read};
+mod capture;
+
 use std::path::PathBuf;
 
 use clap::Args;
@@ -11,9 +11,7 @@ use perennial_protocol::{DecodeError, End, Event, EventDecoder, Lint, Message, R
 use crate::exit::{EXIT_CODES, Exit, Failure, say};
 use crate::output::{Answer, TextCursor};
 use crate::{Run, event_line};
-
-/// How much of the capture is read at a time.
-const PIECE_BYTES: usize = 64 * 1024;
+use capture::Capture;
 
 #[derive(Debug, Args)]
 #[command(after_help = EXIT_CODES)]
@@ -33,14 +31,6 @@ pub(crate) struct DecodeArgs {
     /// The body of a streaming answer, as `curl -N` saved it; `-` or nothing is standard input
     #[arg(value_name = "FILE")]
     file: Option<PathBuf>,
-}
-
-/// Reads a capture piece by piece, of any size.
-struct Capture {
-    name: String,
-    from: Box<dyn Read>,
-    piece: Vec<u8>,
-    looks_like_json: Option<bool>,
 }
 
 /// The numbers of events as `--events` and `--lint` count them, and those that could not be read.
@@ -87,8 +77,10 @@ fn fold(capture: &mut Capture, out: &mut Answer, text: bool) -> Run {
         }
     }
     if let Some(event) = decoder.finish() {
+        tally.events += 1;
         transcript.apply(&event);
     }
+    tally.judge(capture)?;
     let end = transcript.end();
     if text {
         print_text(&mut cursor, &transcript, out)?;
@@ -137,6 +129,7 @@ fn events(capture: &mut Capture, out: &mut Answer) -> Run {
     {
         print_event(&frame, &mut transcript, &mut tally, out)?;
     }
+    tally.judge(capture)?;
     out.flush()?;
     Ok(judge(&transcript.end(), &tally, capture))
 }
@@ -166,20 +159,25 @@ fn print_event(
 fn lint(capture: &mut Capture, out: &mut Answer) -> Run {
     let mut decoder = Decoder::new();
     let mut lint = Lint::new();
+    let mut tally = Tally::default();
     while let Some(mut input) = capture.next()? {
         while let Some(frame) = decoder.next_frame(&mut input) {
             match frame {
-                Ok(frame) => lint.observe(&frame),
-                Err(error) => lint.unreadable(&error.into()),
+                Ok(frame) => {
+                    tally.events += u64::from(frame.data().is_some());
+                    lint.observe(&frame);
+                }
+                Err(error) => {
+                    tally.events += 1;
+                    lint.unreadable(&error.into());
+                }
             }
         }
     }
+    tally.judge(capture)?;
     let findings = lint.finish(decoder.finish().as_ref());
     for finding in &findings {
         out.write(format!("{finding}\n").as_bytes())?;
-    }
-    if let Some(hint) = capture.hint() {
-        say(hint);
     }
     Ok(if findings.is_empty() { Exit::Done } else { Exit::Other })
 }
@@ -189,18 +187,18 @@ fn judge(end: &End, tally: &Tally, capture: &Capture) -> Exit {
     match end {
         End::Failed(error) => {
             let id = error.request_id.as_ref().map(|id| format!(" (request {id})")).unwrap_or_default();
-            say(format_args!("{}: the stream ended with an error event: {error}{id}", capture.name));
+            say(format_args!("{}: the stream ended with an error event: {error}{id}", capture.name()));
             Exit::Other
         }
         End::Truncated(_) => {
-            let hint = capture.hint().map(|hint| format!("; {hint}")).unwrap_or_default();
-            say(format_args!("{}: {end}{hint}", capture.name));
+            say(format_args!("{}: {end}", capture.name()));
             Exit::Truncated
         }
         _ if tally.unreadable > 0 => {
             say(format_args!(
                 "{}: the message misses what {} unreadable events would have brought",
-                capture.name, tally.unreadable
+                capture.name(),
+                tally.unreadable
             ));
             Exit::Other
         }
@@ -209,54 +207,20 @@ fn judge(end: &End, tally: &Tally, capture: &Capture) -> Exit {
 }
 
 impl Tally {
+    /// A capture without an event may be something else altogether.
+    fn judge(&self, capture: &Capture) -> Result<(), Failure> {
+        match capture.foreign().filter(|_| self.events == 0) {
+            None => Ok(()),
+            Some(foreign) => {
+                let exit = if foreign.is_error() { Exit::Other } else { Exit::Usage };
+                Err(Failure::new(exit, format!("{}: {foreign}", capture.name())))
+            }
+        }
+    }
+
     fn unreadable(&mut self, error: &DecodeError) {
         self.events += 1;
         self.unreadable += 1;
         say(format_args!("event {} is unreadable: {error}", self.events));
-    }
-}
-
-impl Capture {
-    fn open(file: Option<&PathBuf>) -> Result<Self, Failure> {
-        let (name, from): (String, Box<dyn Read>) = match file.filter(|file| file.as_os_str() != "-") {
-            None => ("standard input".to_owned(), Box::new(io::stdin().lock())),
-            Some(file) => {
-                let opened = File::open(file).and_then(|opened| {
-                    if opened.metadata()?.is_dir() {
-                        Err(io::ErrorKind::IsADirectory.into())
-                    } else {
-                        Ok(opened)
-                    }
-                });
-                let opened = opened.map_err(|error| {
-                    Failure::new(Exit::Usage, format!("{} cannot be read: {error}", file.display()))
-                })?;
-                (file.display().to_string(), Box::new(opened))
-            }
-        };
-        Ok(Self { name, from, piece: vec![0; PIECE_BYTES], looks_like_json: None })
-    }
-
-    /// The next piece; `None` at the end.
-    fn next(&mut self) -> Result<Option<&[u8]>, Failure> {
-        let read = loop {
-            match self.from.read(&mut self.piece) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                read => break read,
-            }
-        };
-        let read = read
-            .map_err(|error| Failure::new(Exit::Other, format!("{} cannot be read: {error}", self.name)))?;
-        let piece = &self.piece[..read];
-        if self.looks_like_json.is_none() {
-            self.looks_like_json =
-                piece.iter().find(|byte| !byte.is_ascii_whitespace()).map(|first| *first == b'{');
-        }
-        Ok(Some(piece).filter(|piece| !piece.is_empty()))
-    }
-
-    fn hint(&self) -> Option<&'static str> {
-        (self.looks_like_json == Some(true))
-            .then_some("it is JSON, not an event stream: capture a request with \"stream\": true")
     }
 }
