@@ -9,11 +9,11 @@ import sys
 import anthropic
 
 # As the other clients ask it: bench/clients/src/lib.rs.
-REQUEST = {"max_tokens": 4096, "messages": [{"role": "user", "content": "Write a short paragraph about rivers."}]}
+REQUEST = {"max_tokens": 4096, "messages": [{"role": "user", "content": "What is a river?"}]}
 
 
 def probe(base_url: str, model: str) -> dict:
-    client = anthropic.Anthropic(base_url=base_url, api_key="test-key", timeout=2.0)
+    client = anthropic.Anthropic(base_url=base_url, api_key="test-key", timeout=5.0)
     seen = {"text": "", "input": "", "stop_reason": None, "events": 0}
     try:
         with client.messages.stream(model=model, **REQUEST) as stream:

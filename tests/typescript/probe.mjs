@@ -5,7 +5,7 @@
 import Anthropic from "@anthropic-ai/sdk";
 
 const [baseURL, model] = process.argv.slice(2);
-const client = new Anthropic({ baseURL, apiKey: "test-key", timeout: 2_000 });
+const client = new Anthropic({ baseURL, apiKey: "test-key", timeout: 5_000 });
 const seen = { text: "", input: "", stop_reason: null, events: 0 };
 
 function done(outcome) {
@@ -15,7 +15,7 @@ function done(outcome) {
 
 try {
   // As the other clients ask it: bench/clients/src/lib.rs.
-  const messages = [{ role: "user", content: "Write a short paragraph about rivers." }];
+  const messages = [{ role: "user", content: "What is a river?" }];
   const stream = client.messages.stream({ model, max_tokens: 4096, messages });
   stream.on("streamEvent", () => (seen.events += 1));
   stream.on("text", (text) => (seen.text += text));

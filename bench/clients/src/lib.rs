@@ -79,7 +79,7 @@ pub fn request(model: &str) -> Value {
         "model": model,
         "max_tokens": 4096,
         "stream": true,
-        "messages": [{"role": "user", "content": "Write a short paragraph about rivers."}],
+        "messages": [{"role": "user", "content": "What is a river?"}],
     })
 }
 
@@ -125,7 +125,7 @@ async fn consume<R: Rival>(url: &str, model: &str, copies: u64) -> Value {
 }
 
 async fn probe<R: Rival>(url: &str, model: &str) -> Value {
-    let client = R::new(url, Some(Duration::from_secs(2)));
+    let client = R::new(url, Some(Duration::from_secs(5)));
     let Reading { answer, ending } = client.read(model).await;
     let (ending, kind, message) = match ending {
         Ending::Message => ("message", None, None),

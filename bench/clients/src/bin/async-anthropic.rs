@@ -79,7 +79,7 @@ impl Rival for AsyncAnthropic {
 fn asked(model: &str) -> CreateMessagesRequest {
     let message = MessageBuilder::default()
         .role(MessageRole::User)
-        .content("Write a short paragraph about rivers.")
+        .content("What is a river?")
         .build()
         .expect("the message is whole");
     CreateMessagesRequestBuilder::default()
