@@ -20,13 +20,10 @@ impl Answer {
         Self { out: io::BufWriter::with_capacity(64 * 1024, io::stdout().lock()), to_terminal }
     }
 
+    /// Whole characters; on a terminal without what could harm it.
     pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
-        self.out.write_all(bytes).map_err(|error| Failure::writing(&error))
-    }
-
-    /// Text that a model said.
-    pub(crate) fn text(&mut self, text: &str) -> Result<(), Failure> {
-        if self.to_terminal { self.write(harmless(text).as_bytes()) } else { self.write(text.as_bytes()) }
+        let bytes = if self.to_terminal { shown(bytes) } else { Cow::Borrowed(bytes) };
+        self.out.write_all(&bytes).map_err(|error| Failure::writing(&error))
     }
 
     /// One JSON value on a line of its own.
@@ -77,6 +74,17 @@ pub(crate) fn stderr_colour() -> bool {
     io::IsTerminal::is_terminal(&io::stderr()) && unset("NO_COLOR") && !dumb
 }
 
+/// Bytes as a terminal may have them: what a model says, what a service says, what stands in a captured file.
+pub(crate) fn shown(bytes: &[u8]) -> Cow<'_, [u8]> {
+    match String::from_utf8_lossy(bytes) {
+        Cow::Borrowed(text) => match harmless(text) {
+            Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
+            Cow::Owned(text) => Cow::Owned(text.into_bytes()),
+        },
+        Cow::Owned(text) => Cow::Owned(harmless(&text).into_owned().into_bytes()),
+    }
+}
+
 /// Text without what could move a cursor, change a title or ring a bell: control characters other than line ends and tabs.
 pub(crate) fn harmless(text: &str) -> Cow<'_, str> {
     let harms = |c: char| c.is_control() && c != '\n' && c != '\t';
@@ -95,6 +103,7 @@ mod tests {
             ("a\r\nb\u{9b}31mc\u{7f}", "a\nb31mc"),
         ] {
             assert_eq!(harmless(text), shown);
+            assert_eq!(super::shown(text.as_bytes()), shown.as_bytes());
         }
     }
 }

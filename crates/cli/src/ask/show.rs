@@ -1,5 +1,6 @@
 //! What is shown of an answer, and where.
 
+use std::borrow::Cow;
 use std::io::{self, IsTerminal as _, Write as _};
 
 use perennial::protocol::sse::Decoder;
@@ -127,11 +128,7 @@ impl Show {
         let Some(last) = text.chars().next_back() else { return Ok(()) };
         self.close_thinking();
         self.text_open = last != '\n';
-        if self.to_terminal {
-            self.write(output::harmless(text).as_bytes()).await
-        } else {
-            self.write(text.as_bytes()).await
-        }
+        self.write(text.as_bytes()).await
     }
 
     fn thought(&mut self, text: &str) {
@@ -151,8 +148,9 @@ impl Show {
         if bytes.is_empty() {
             return Ok(());
         }
+        let bytes = if self.to_terminal { output::shown(bytes) } else { Cow::Borrowed(bytes) };
         let written = async {
-            self.out.write_all(bytes).await?;
+            self.out.write_all(&bytes).await?;
             self.out.flush().await
         };
         written.await.map_err(|error| Failure::writing(&error))

@@ -99,7 +99,7 @@ fn print_text(cursor: &mut TextCursor, transcript: &Transcript, out: &mut Answer
     let mut written = Ok(());
     cursor.advance(transcript, |text| {
         if written.is_ok() {
-            written = out.text(text);
+            written = out.write(text.as_bytes());
         }
     });
     written

@@ -179,3 +179,35 @@ fn a_reader_that_leaves_stops_the_service_in_silence() {
         assert_eq!(entry.outcome, Outcome::ClientLeft, "{form}");
     }
 }
+
+/// `script` gives the command a terminal; it is part of every Linux.
+#[cfg(target_os = "linux")]
+#[test]
+fn nothing_that_is_said_moves_the_cursor_of_a_terminal() {
+    let sim = Sim::new();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let raw = ": \x1b]0;title\x07\n\nevent: odd\ndata: \"\u{9b}31mred\"\n\n";
+    std::fs::write(file.path(), raw).unwrap();
+    let binary = env!("CARGO_BIN_EXE_perennial");
+    let orders = "perennial-sim: answer=a%1B]0%3Btitle%07b%C2%9B31mred";
+    let ask = format!("{binary} ask -q -m claude-opus-4-6 --base-url {} -H '{orders}'", sim.handle.url());
+    for (command, part) in [
+        (format!("{ask} hi"), "31mred"),
+        (format!("{ask} --no-stream hi"), "31mred"),
+        (format!("{ask} --json hi"), "31mred"),
+        (format!("{ask} --events hi"), "31mred"),
+        (format!("{ask} --sse hi"), "31mred"),
+        (format!("{binary} decode --events {}", file.path().display()), "31mred"),
+    ] {
+        let mut script = std::process::Command::new("script");
+        script.args(["-qec", &command, "/dev/null"]).env("TERM", "xterm").env("ANTHROPIC_API_KEY", "sk-ant");
+        let Ok(ran) = script.stdin(Stdio::null()).output() else {
+            println!("skipped: `script` is not here");
+            return;
+        };
+        let shown = String::from_utf8(ran.stdout).unwrap();
+        assert!(shown.contains(part), "{command}: {shown:?}");
+        let harms = |c: char| c.is_control() && c != '\n' && c != '\r';
+        assert!(!shown.contains(harms), "{command}: {shown:?}");
+    }
+}
