@@ -186,7 +186,7 @@ impl Committer {
                 // After the commit: a sync that begins now covers it.
                 Ok(()) => self.dirty.store(true, Ordering::Release),
                 Err(error) => {
-                    let failure = write_error(error);
+                    let failure = store.write_error(error);
                     tracing::error!(%failure, "the stream log takes nothing more until it is opened again");
                     self.live.fail(&failure);
                     effects.clear();
@@ -227,7 +227,7 @@ impl Committer {
                 }
                 let head = Head::begin(stream, expiry.expires, entries);
                 self.room(&head)?;
-                batch.create(&head, value).map_err(write_error)?;
+                batch.create(&head, value).map_err(|error| self.store.write_error(error))?;
                 (head, run)
             }
             What::Append { stream, fence, batch: entries, value, run } => {
@@ -333,8 +333,11 @@ impl Committer {
     fn close(self, commands: mpsc::Receiver<Command>, done: oneshot::Sender<Result<(), Error>>) {
         // What came in after the request to close is answered by being dropped.
         drop(commands);
-        let synced =
-            if self.live.failure().is_some() { Ok(()) } else { self.store.sync().map_err(write_error) };
+        let synced = if self.live.failure().is_some() {
+            Ok(())
+        } else {
+            self.store.sync().map_err(|error| self.store.write_error(error))
+        };
         self.live.fail(&closed());
         // Gives the directory free, before anybody is told that it is.
         drop(self.store);
@@ -361,18 +364,4 @@ impl What {
 
 pub(super) fn closed() -> Error {
     Error::unavailable("it was closed")
-}
-
-/// Why nothing more is written.
-pub(super) fn write_error(error: fjall::Error) -> Error {
-    let io = match &error {
-        fjall::Error::Io(io) | fjall::Error::Storage(fjall::LsmError::Io(io)) => Some(io.kind()),
-        _ => None,
-    };
-    let full = matches!(io, Some(std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded));
-    if full {
-        Error::unavailable("the disk is full").for_lack_of_room().because(error)
-    } else {
-        Error::unavailable("a write failed").because(error)
-    }
 }

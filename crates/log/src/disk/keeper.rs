@@ -16,7 +16,7 @@ use tokio::{
 };
 
 use super::{
-    committer::{Command, What, write_error},
+    committer::{Command, What},
     live::Live,
     store::Store,
 };
@@ -130,9 +130,11 @@ impl Rounds {
     /// Does something off the runtime; its failure is the log's.
     async fn work(&self, what: impl FnOnce(&Store) -> fjall::Result<()> + Send + 'static) -> Option<()> {
         let store = self.store.upgrade()?;
-        let failure = match tokio::task::spawn_blocking(move || what(&store)).await {
+        let working =
+            tokio::task::spawn_blocking(move || what(&store).map_err(|error| store.write_error(error)));
+        let failure = match working.await {
             Ok(Ok(())) => return Some(()),
-            Ok(Err(error)) => write_error(error),
+            Ok(Err(failure)) => failure,
             Err(gave_up) => Error::unavailable("a write failed").because(gave_up),
         };
         tracing::error!(%failure, "the stream log takes nothing more until it is opened again");

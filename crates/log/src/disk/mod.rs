@@ -232,8 +232,12 @@ impl DiskLog {
         let (done, answer) = oneshot::channel();
         let command =
             Command { what: What::Close { done }, now: self.options.clock.now(), reply: None, permit: None };
-        self.commands.send(command).await.map_err(|_| self.why_closed())?;
-        answer.await.map_err(|_| self.why_closed())?
+        let closing = async {
+            self.commands.send(command).await.map_err(|_| self.why_closed())?;
+            answer.await.map_err(|_| self.why_closed())?
+        };
+        let hangs = |_| Err(Error::unavailable("the disk does not answer, so the directory is not free yet"));
+        tokio::time::timeout(PATIENCE, closing).await.unwrap_or_else(hangs)
     }
 }
 

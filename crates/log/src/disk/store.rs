@@ -6,6 +6,7 @@
 
 use std::{
     collections::BTreeMap,
+    io::ErrorKind,
     ops::Bound,
     path::Path,
     sync::atomic::{AtomicU64, Ordering},
@@ -118,6 +119,21 @@ impl Store {
 
     pub(super) fn available(&self) -> std::io::Result<u64> {
         fs4::available_space(self.directory.path())
+    }
+
+    /// Why nothing more is written.
+    pub(super) fn write_error(&self, error: fjall::Error) -> Error {
+        let full = match &error {
+            fjall::Error::Io(error) | fjall::Error::Storage(fjall::LsmError::Io(error)) => {
+                matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
+            }
+            // One of fjall's own threads failed before us and has not said why: was there room for what it writes?
+            fjall::Error::Poisoned => self.available().is_ok_and(|available| available < 2 * MEMTABLE_BYTES),
+            _ => false,
+        };
+        let why = if full { "the disk is full" } else { "a write failed" };
+        let failure = Error::unavailable(why).because(error);
+        if full { failure.for_lack_of_room() } else { failure }
     }
 
     /// The head of a stream, its last record looked up.
@@ -426,7 +442,7 @@ fn list_error(error: fjall::Error) -> Error {
 fn open_error(path: &Path, error: fjall::Error) -> OpenError {
     match error {
         fjall::Error::Locked => OpenError::locked(path, None),
-        fjall::Error::Io(error) if error.kind() != std::io::ErrorKind::NotFound => {
+        fjall::Error::Io(error) if error.kind() != ErrorKind::NotFound => {
             OpenError::io(path, "the store cannot be opened", error)
         }
         error => OpenError::damaged(path, error.to_string()).because(error),
