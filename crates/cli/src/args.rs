@@ -7,7 +7,7 @@ use crate::{ask, decode, doctor, serve, sim};
 
 /// Streams from Claude that do not break.
 #[derive(Debug, Parser)]
-#[command(name = "perennial", version, about, max_term_width = 100, after_help = EXIT_CODES)]
+#[command(name = "perennial", version, max_term_width = 100, after_help = EXIT_CODES)]
 #[command(subcommand_required = true, arg_required_else_help = true, infer_subcommands = false)]
 pub(crate) struct Args {
     #[command(subcommand)]

@@ -51,6 +51,12 @@ pub(crate) fn run(args: &DoctorArgs) -> Run {
         if !args.live || exit != Exit::Done {
             return Ok(exit);
         }
+        if wire.lacks_key() {
+            return Err(Failure::new(
+                Exit::Configuration,
+                "doctor --live needs a key: set ANTHROPIC_API_KEY",
+            ));
+        }
         live(args, &wire, &mut out).await
     })
 }

@@ -1,5 +1,7 @@
 //! What costs nothing: the key, the address, whether it answers, the clock, the versions.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use jiff::fmt::rfc2822;
 use perennial::DEFAULT_VERSION;
@@ -12,13 +14,17 @@ use crate::output::Answer;
 
 /// A clock that is further off than this makes trouble with certificates and with dates in headers.
 const CLOCK_SECONDS: i64 = 30;
+/// For one answer to a question that costs the service nothing: who asks a doctor sits and waits.
+const PATIENCE: Duration = Duration::from_secs(15);
 /// What keys of the Claude API begin with.
 const KEY_PREFIX: &str = "sk-ant-";
 
 /// Looks, and says what it sees, one line each.
 pub(super) async fn look(wire: &Wire, out: &mut Answer) -> Result<Exit, Failure> {
     let mut says = |mark: &str, what: &str, words: String| {
-        out.write(format!("{mark:<4} {what:<9} {words}\n").as_bytes())
+        out.write(format!("{mark:<4} {what:<9} {words}\n").as_bytes())?;
+        // Seen while the next thing is looked at.
+        out.flush()
     };
     says(
         "ok",
@@ -37,20 +43,28 @@ pub(super) async fn look(wire: &Wire, out: &mut Answer) -> Result<Exit, Failure>
     if let Some(words) = proxies() {
         says("note", "proxy", words)?;
     }
-    if *wire.key() == Credential::None && wire.is_claude_api() {
+    let keyless = wire.lacks_key();
+    if keyless {
         says(
             "note",
             "try",
             "without a key `perennial ask`, `serve` and `sim` use the embedded simulator; set ANTHROPIC_API_KEY for the real thing"
                 .to_owned(),
         )?;
-        return Ok(Exit::Done);
     }
     let asked = Instant::now();
-    let answer = match wire.get("/v1/models?limit=1").await {
-        Ok(answer) => answer,
-        Err(error) => {
+    let answer = match tokio::time::timeout(PATIENCE, wire.get("/v1/models?limit=1")).await {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(error)) => {
             says("BAD", "network", unreachable(&error))?;
+            return Ok(Exit::Network);
+        }
+        Err(_) => {
+            let words = format!(
+                "connected to something that did not answer within {} s: check the address and any proxy",
+                PATIENCE.as_secs()
+            );
+            says("BAD", "network", words)?;
             return Ok(Exit::Network);
         }
     };
@@ -66,8 +80,12 @@ pub(super) async fn look(wire: &Wire, out: &mut Answer) -> Result<Exit, Failure>
         says(mark, "clock", words)?;
     }
     let id = answer.headers().get("request-id").and_then(|id| id.to_str().ok()).map(str::to_owned);
-    let body = answer.text().await.unwrap_or_default();
-    let (mark, exit, words) = accepted(status, &body);
+    // Without its body the status says enough.
+    let body = tokio::time::timeout(PATIENCE, answer.text()).await.map(Result::unwrap_or_default);
+    let (mark, exit, words) = match (keyless, status) {
+        (true, 401) => ("ok", Exit::Done, "a request without a key is refused, as it should be".to_owned()),
+        _ => accepted(status, &body.unwrap_or_default()),
+    };
     let id = id.map(|id| format!(" [{id}]")).unwrap_or_default();
     says(mark, "accepted", format!("{words}{id}"))?;
     Ok(exit)

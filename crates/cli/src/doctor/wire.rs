@@ -79,6 +79,11 @@ impl Wire {
         self.base == DEFAULT_BASE_URL
     }
 
+    /// The Claude API answers nobody without a key; whether another service does is its own business.
+    pub(super) fn lacks_key(&self) -> bool {
+        self.key == Credential::None && self.is_claude_api()
+    }
+
     pub(super) async fn get(&self, path: &str) -> Result<reqwest::Response, reqwest::Error> {
         self.dressed(self.http.get(format!("{}{path}", self.base)), &self.key).send().await
     }

@@ -2,13 +2,16 @@
 
 use serde_json::Value;
 
-use crate::rig::{Ran, Sim, perennial, run};
+use crate::rig::{Ran, Sim, perennial};
 
 #[test]
 fn without_a_key_it_says_what_works_all_the_same() {
-    let ran = run(&["doctor"]);
-    assert_eq!(ran.code, 0, "{}", ran.err);
-    assert!(ran.out.contains("embedded simulator") && ran.out.contains("api.anthropic.com"), "{}", ran.out);
+    // A proxy that is not there is a network that is not there.
+    let ran = Ran::from(perennial(&["doctor"]).env("HTTPS_PROXY", "http://127.0.0.1:1").output().unwrap());
+    assert_eq!(ran.code, 5, "{}", ran.err);
+    for part in ["embedded simulator", "api.anthropic.com", "BAD  network", "HTTPS_PROXY"] {
+        assert!(ran.out.contains(part), "{part}: {}", ran.out);
+    }
 }
 
 #[test]

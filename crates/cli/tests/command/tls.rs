@@ -1,11 +1,13 @@
 //! An upstream behind TLS, as the real one is: a simulator behind a server with a certificate of its own.
 
+use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use perennial_sim::{Entry, Outcome};
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
@@ -29,7 +31,8 @@ struct Tls {
 
 impl Tls {
     fn before(sim: &Sim, protocols: &[&str]) -> Self {
-        let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+        let names = ["127.0.0.1".to_owned(), "api.anthropic.com".to_owned()];
+        let made = rcgen::generate_simple_self_signed(names).unwrap();
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("trusted.pem"), made.cert.pem()).unwrap();
         let key = PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
@@ -45,9 +48,10 @@ impl Tls {
         let (log, behind) = (Arc::clone(&agreed), sim.handle.url().replace("http://", ""));
         sim.runtime.spawn(async move {
             loop {
-                let (socket, _) = listener.accept().await.unwrap();
+                let (mut socket, _) = listener.accept().await.unwrap();
                 let (acceptor, log, behind) = (acceptor.clone(), Arc::clone(&log), behind.clone());
                 tokio::spawn(async move {
+                    be_proxy_if_asked(&mut socket).await;
                     // A client that does not trust the certificate ends here.
                     let Ok(mut tls) = acceptor.accept(socket).await else { return };
                     let protocol = tls.get_ref().1.alpn_protocol().unwrap_or_default();
@@ -61,11 +65,32 @@ impl Tls {
         Self { url, folder, agreed }
     }
 
+    /// A command for which this is the Claude API: its proxy is this server, and it trusts it.
+    fn as_claude_api(&self, arguments: &[&str]) -> Command {
+        let mut command = perennial(arguments);
+        command.env("HTTPS_PROXY", self.url.replace("https://", "http://"));
+        command.env("SSL_CERT_FILE", self.folder.path().join("trusted.pem"));
+        command
+    }
+
     fn serve(&self) -> Service {
         Service::start(
             perennial(&["serve", "--listen", "127.0.0.1:0", "--upstream", &self.url])
                 .env("SSL_CERT_FILE", self.folder.path().join("trusted.pem")),
         )
+    }
+}
+
+/// Takes a `CONNECT` and is itself whatever host it asks for.
+async fn be_proxy_if_asked(socket: &mut TcpStream) {
+    let mut first = [0; 1];
+    if socket.peek(&mut first).await.is_ok() && &first == b"C" {
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(socket.read_u8().await.unwrap());
+        }
+        assert!(head.starts_with(b"CONNECT api.anthropic.com:443 "), "{}", String::from_utf8_lossy(&head));
+        socket.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
     }
 }
 
@@ -156,4 +181,32 @@ fn ask_and_doctor_speak_tls() {
         let said = ran.out + &ran.err;
         assert!(said.contains("certificate"), "{said}");
     }
+}
+
+#[test]
+fn with_a_key_serve_asks_the_claude_api() {
+    let sim = Sim::new();
+    let tls = Tls::before(&sim, &["h2", "http/1.1"]);
+    let service = Service::start(
+        tls.as_claude_api(&["serve", "--listen", "127.0.0.1:0"])
+            .env("ANTHROPIC_API_KEY", "sk-ant-secret-key"),
+    );
+    let streamed = request(&service.url, "POST /v1/messages", STREAM);
+    assert!(streamed.contains("event: message_stop"), "{streamed}");
+    let page = request(&service.url, "GET /", "");
+    assert!(page.contains("Answers come from the Claude API") && !page.contains("secret"), "{page}");
+}
+
+#[test]
+fn doctor_looks_for_the_claude_api_without_a_key_too() {
+    let sim = Sim::new();
+    let tls = Tls::before(&sim, &["http/1.1"]);
+    let there = Ran::from(tls.as_claude_api(&["doctor"]).output().unwrap());
+    assert_eq!(there.code, 0, "{}{}", there.out, there.err);
+    for part in ["embedded simulator", "ok   network", "ok   clock", "refused, as it should be"] {
+        assert!(there.out.contains(part), "{part}: {}", there.out);
+    }
+    let live = Ran::from(tls.as_claude_api(&["doctor", "--live", "--yes"]).output().unwrap());
+    assert_eq!(live.code, 3, "{}{}", live.out, live.err);
+    assert!(live.err.contains("needs a key"), "{}", live.err);
 }
