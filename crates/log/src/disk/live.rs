@@ -144,3 +144,45 @@ impl State {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Entry, Fence, Outcome, frame, head::Batch};
+
+    fn grown(stream: StreamId, outcome: Option<Outcome>) -> (Head, Run) {
+        let head = Head::begin(stream, Time::MAX, Batch { len: 1, outcome });
+        (head, frame::encode(stream, Fence::NEW, &[Entry::event("x")]).unwrap().1)
+    }
+
+    #[test]
+    fn memory_is_for_the_living() {
+        let live = Live::new(RingBytes::default());
+        for _ in 0..10_000 {
+            // Read and left, or ended while nobody read.
+            let read = StreamId::new();
+            drop(live.tail(read));
+            let (head, run) = grown(StreamId::new(), None);
+            let stream = head.stream;
+            live.publish(head, run);
+            assert!(live.is_owned(stream));
+            let (head, run) = grown(stream, Some(Outcome::Completed));
+            live.publish(head, run);
+            assert!(!live.is_owned(stream));
+        }
+        assert!(live.len() <= 2 * SWEPT_FROM, "{} are kept", live.len());
+    }
+
+    #[test]
+    fn a_failure_is_told_to_readers_of_today_and_tomorrow() {
+        let live = Live::new(RingBytes::default());
+        let today = live.tail(StreamId::new());
+        live.fail(&Error::unavailable("first"));
+        live.fail(&Error::unavailable("second"));
+        let tomorrow = live.tail(StreamId::new());
+        for tail in [today, tomorrow] {
+            let why = tail.watch().borrow().broken.clone().unwrap();
+            assert!(why.to_string().contains("first"), "{why}");
+        }
+    }
+}

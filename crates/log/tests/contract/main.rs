@@ -39,6 +39,7 @@ stores! {
         a_stream_ends_once,
         a_dropped_append_leaves_no_doubt,
         appends_in_flight_keep_their_order,
+        nothing_follows_an_end_in_flight,
     }
     reading::{
         resuming_anywhere_gives_the_rest,

@@ -243,3 +243,43 @@ pub(crate) async fn appends_in_flight_keep_their_order(place: &Place) {
         assert_eq!(found.into_iter().map(|record| record.payload).collect::<Vec<_>>(), expected);
     }
 }
+
+/// What is judged while the end is on its way is judged by it.
+pub(crate) async fn nothing_follows_an_end_in_flight(place: &Place) {
+    let log = place.open().await;
+    for round in 0..20 {
+        let stream = place.name();
+        let head = log.create(stream, None, &[request()]).await.unwrap();
+        let (last, more) = ([end()], [event(round)]);
+        let after = Fence { next: head.fence().next.plus(1), ..head.fence() };
+        let (entry, again) = (request(), [request()]);
+        // Polled in this order: they are on their way together.
+        let (ended, same, next, taken, made) = tokio::join!(
+            biased;
+            log.append(stream, head.fence(), &last),
+            log.append(stream, head.fence(), &more),
+            log.append(stream, after, &more),
+            log.takeover(stream, Epoch::FIRST, &entry),
+            log.create(stream, None, &again),
+        );
+        assert_eq!(ended.unwrap().last.get(), 2);
+        for error in [same.unwrap_err(), next.unwrap_err(), taken.unwrap_err()] {
+            assert_eq!(error.outcome(), Some(Outcome::Completed), "{error}");
+        }
+        assert!(made.unwrap_err().is_existing());
+
+        let other = place.name();
+        let (made, deleted, grown, again) = tokio::join!(
+            biased;
+            log.create(other, None, &again),
+            log.delete(other),
+            log.append(other, head.fence(), &more),
+            log.create(other, None, &again),
+        );
+        made.unwrap();
+        deleted.unwrap();
+        assert!(grown.unwrap_err().is_gone());
+        assert!(again.unwrap_err().is_gone());
+        assert_eq!(records(&log, stream, "0").await.unwrap().len(), 2);
+    }
+}
