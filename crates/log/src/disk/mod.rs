@@ -66,7 +66,7 @@ impl DiskLog {
     ///
     /// # Errors
     ///
-    /// [`OpenError`]: the directory is in use, damaged, of another version, full, something else, or not accessible. Nothing is
+    /// [`OpenError`]: the directory is in use, damaged, of another version, full, something else, or not accessible. No record is
     /// changed then.
     pub async fn open(directory: impl AsRef<Path>, options: DiskOptions) -> Result<Self, OpenError> {
         let path = directory.as_ref().to_owned();

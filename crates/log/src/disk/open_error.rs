@@ -8,7 +8,7 @@ use std::{
 
 use crate::ReserveBytes;
 
-/// Why a data directory was not opened. Nothing in it was changed.
+/// Why a data directory was not opened. No record in it was changed.
 pub struct OpenError {
     directory: PathBuf,
     kind: Kind,
