@@ -1,7 +1,8 @@
-//! A client's connection that is not waited for without end.
+//! A client's connection, and whether anyone is still at its other end.
 //!
 //! A client that stopped reading, or that vanished without a word, holds a connection, its buffers and a paid stream of the upstream. Reading late is
-//! allowed; taking nothing at all for a whole span ends the connection, and the upstream's with it.
+//! allowed; taking nothing at all for a whole span ends the connection, and the upstream's with it. And a client that closes is noticed even where it had
+//! sent more than its request (a line end too many, the next request): hyper looks for the end only while it has nothing left to read.
 
 use std::future::Future as _;
 use std::io::{self, IoSlice};
@@ -10,7 +11,24 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
 use tokio::time::Sleep;
+
+/// The other end of a connection.
+pub(crate) trait Peer {
+    /// Ready when the other end has closed and all that it sent was read.
+    fn poll_gone(&self, cx: &mut Context<'_>) -> Poll<()>;
+}
+
+impl Peer for TcpStream {
+    fn poll_gone(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut byte = [0; 1];
+        match self.poll_peek(cx, &mut ReadBuf::new(&mut byte)) {
+            Poll::Ready(Ok(0) | Err(_)) => Poll::Ready(()),
+            _ => Poll::Pending,
+        }
+    }
+}
 
 #[derive(Debug)]
 pub(crate) struct Outlet<S> {
@@ -46,7 +64,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Outlet<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Outlet<S> {
+impl<S: AsyncWrite + Peer + Unpin> AsyncWrite for Outlet<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.socket).poll_write(cx, bytes);
         self.judge(cx, written)
@@ -66,7 +84,10 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Outlet<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // A socket has nothing to flush; that it has nothing does not show that its client reads.
+        // The server comes here whenever it has nothing to write, whatever it waits for.
+        if self.socket.poll_gone(cx).is_ready() {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+        }
         Pin::new(&mut self.socket).poll_flush(cx)
     }
 
@@ -80,6 +101,12 @@ mod tests {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
     use super::*;
+
+    impl Peer for tokio::io::DuplexStream {
+        fn poll_gone(&self, _: &mut Context<'_>) -> Poll<()> {
+            Poll::Pending
+        }
+    }
 
     const SPAN: Duration = Duration::from_secs(60);
 

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use perennial_sim::{Outcome, Phase};
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use crate::rig::{MODEL, PATIENCE, Rig, question, quick, simulator};
@@ -85,4 +87,31 @@ async fn a_client_that_takes_nothing_is_given_up() {
         tokio::time::timeout(PATIENCE, response.bytes()).await.unwrap().is_err(),
         "no end that looks like one"
     );
+}
+
+/// What a client sent beyond its request, a line end or the next request, must not hide that it left.
+#[tokio::test]
+async fn a_client_that_said_too_much_is_missed_all_the_same() {
+    // No ping that would find out.
+    let rig = Rig::with(simulator(), |gateway| gateway).await;
+    let body = question(MODEL, true).to_string();
+    for orders in ["stall@headers", "stall@event=6"] {
+        let request = format!(
+            "POST /v1/messages HTTP/1.1\r\nhost: localhost\r\nx-api-key: k\r\nanthropic-version: 2026-10-21\r\nperennial-sim: {orders}\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        for more in ["\r\n", "GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n"] {
+            rig.sim.journal().clear();
+            let mut socket = TcpStream::connect(rig.gateway.address()).await.unwrap();
+            socket.write_all(format!("{request}{more}").as_bytes()).await.unwrap();
+            let asked = rig.sim.journal().wait_for(|_| true);
+            tokio::time::timeout(PATIENCE, asked).await.expect("the upstream is asked");
+            let left = Instant::now();
+            drop(socket);
+            let over = rig.sim.journal().wait_for(perennial_sim::Entry::is_over);
+            let entry = tokio::time::timeout(PATIENCE, over).await.expect("the upstream is closed");
+            assert_eq!(entry.outcome, Outcome::ClientLeft, "{orders} {more:?}");
+            assert!(left.elapsed() < AT_ONCE, "{orders} {more:?}: {:?}", left.elapsed());
+        }
+    }
 }
