@@ -39,7 +39,7 @@ WORDS = {
     "whole": "the whole answer, as it was sent",
     "error": "an error of the client's own kind",
     "foreign error": "an error that is not of the client's own type: of its HTTP library, or of the language (`AssertionError`)",
-    "silently cut": "a normal end with a part of the answer",
+    "silently cut": "a normal end with a part of the answer, or without its stop reason",
     "wrong": "a normal end with another text or stop reason than was sent",
     "nothing": "an end with neither a message nor an error",
     "hang": f"no end within {PATIENCE:.0f} s, although every client was given a timeout of 5 s where it has one",
