@@ -25,6 +25,9 @@ pub(crate) struct ServeArgs {
     /// The key that goes up in place of the clients' (better in the environment than here)
     #[arg(long, value_name = "KEY", env = "ANTHROPIC_API_KEY", hide_env_values = true)]
     upstream_key: Option<String>,
+    /// The same as a token, for services that take `Authorization: Bearer`; a key goes before it
+    #[arg(long, value_name = "TOKEN", env = "ANTHROPIC_AUTH_TOKEN", hide_env_values = true)]
+    upstream_token: Option<String>,
     /// A key that clients must show; may be given several times, or with commas. Needed to listen beyond this machine
     #[arg(
         long,
@@ -50,10 +53,16 @@ pub(crate) struct ServeArgs {
 /// Where requests go, and what must live as long as they do.
 struct Target {
     url: String,
-    key: Option<Key>,
+    credential: Option<Credential>,
     /// What the page at `GET /` says of it.
     words: &'static str,
     _simulator: Option<perennial_sim::Handle>,
+}
+
+/// What goes up in place of the clients' credentials.
+enum Credential {
+    Key(Key),
+    Token(Key),
 }
 
 pub(crate) fn run(args: &ServeArgs) -> Run {
@@ -67,18 +76,20 @@ async fn serve(args: &ServeArgs) -> Run {
     let mut clocks = Clocks::default();
     (clocks.ping, clocks.silence, clocks.drain) = (args.ping, args.silence, args.drain);
     let mut builder = Gateway::builder(target.url).answers_from(target.words).clocks(clocks);
-    if let Some(key) = target.key {
-        builder = builder.upstream_key(key);
-    }
-    for key in &args.client_key {
+    builder = match target.credential {
+        Some(Credential::Key(key)) => builder.upstream_key(key),
+        Some(Credential::Token(token)) => builder.upstream_token(token),
+        None => builder,
+    };
+    for key in args.client_key.iter().filter(|key| !key.trim().is_empty()) {
         builder = builder.client_key(usable(key, "--client-key")?);
     }
     let gateway = builder.build().map_err(|error| Failure::new(Exit::Configuration, error))?;
     let unusable = |error| Failure::new(Exit::Configuration, error);
     gateway.may_listen(args.listen).map_err(unusable)?;
     let listener = listen::bind(args.listen).await?;
-    if let Some(upstream) = &args.upstream
-        && listener.local_addr().is_ok_and(|own| is_own(upstream, own))
+    if let Some(upstream) = given(&args.upstream)
+        && listener.local_addr().is_ok_and(|own| is_own(&upstream, own))
     {
         let message = format!(
             "the upstream {upstream} is this gateway itself; was ANTHROPIC_BASE_URL set for a client? Give --upstream"
@@ -103,18 +114,19 @@ async fn serve(args: &ServeArgs) -> Run {
 }
 
 async fn target(args: &ServeArgs) -> Result<Target, Failure> {
-    let key = match args.upstream_key.as_deref().filter(|key| !key.trim().is_empty()) {
-        Some(key) => Some(usable(key, "ANTHROPIC_API_KEY")?),
-        None => None,
+    let credential = match (given(&args.upstream_key), given(&args.upstream_token)) {
+        (Some(key), _) => Some(Credential::Key(usable(&key, "ANTHROPIC_API_KEY")?)),
+        (None, Some(token)) => Some(Credential::Token(usable(&token, "ANTHROPIC_AUTH_TOKEN")?)),
+        (None, None) => None,
     };
-    match (&args.upstream, key) {
-        (Some(url), key) => {
+    match (given(&args.upstream), credential) {
+        (Some(url), credential) => {
             let words = "the upstream that it was started with";
-            Ok(Target { url: url.clone(), key, words, _simulator: None })
+            Ok(Target { url, credential, words, _simulator: None })
         }
-        (None, Some(key)) => {
+        (None, credential @ Some(_)) => {
             let words = "the Claude API, and are paid for";
-            Ok(Target { url: CLAUDE_API.to_owned(), key: Some(key), words, _simulator: None })
+            Ok(Target { url: CLAUDE_API.to_owned(), credential, words, _simulator: None })
         }
         (None, None) => {
             let simulator = embedded::start(&args.simulator).await?;
@@ -123,12 +135,17 @@ async fn target(args: &ServeArgs) -> Result<Target, Failure> {
             );
             Ok(Target {
                 url: simulator.url(),
-                key: Key::new(embedded::KEY),
+                credential: Key::new(embedded::KEY).map(Credential::Key),
                 words: "the embedded simulator: they cost nothing, and none of them is by Claude",
                 _simulator: Some(simulator),
             })
         }
     }
+}
+
+/// A setting with something in it: an empty variable of the environment is none.
+fn given(value: &Option<String>) -> Option<String> {
+    value.clone().filter(|value| !value.trim().is_empty())
 }
 
 fn usable(key: &str, from: &str) -> Result<Key, Failure> {

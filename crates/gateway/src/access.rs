@@ -18,8 +18,17 @@ pub struct Key(Box<str>);
 pub(crate) struct Access {
     /// The keys that clients must show; none means that no key is asked for.
     pub(crate) clients: Vec<Key>,
-    /// The key that goes up in place of the client's.
-    pub(crate) upstream: Option<Key>,
+    /// What goes up in place of the client's.
+    pub(crate) upstream: Option<Credential>,
+}
+
+/// A credential in one of the two ways that the service takes.
+#[derive(Clone, Debug)]
+pub(crate) enum Credential {
+    /// `x-api-key`.
+    ApiKey(Key),
+    /// `Authorization: Bearer`.
+    Token(Key),
 }
 
 impl Key {
@@ -31,9 +40,10 @@ impl Key {
         sendable.then(|| Self(key.into()))
     }
 
-    /// The header value, marked so that it is not logged.
-    fn header(&self) -> HeaderValue {
-        let mut value = HeaderValue::from_str(&self.0).expect("a key is checked to be a header value");
+    /// The header value after `scheme`, marked so that it is not logged.
+    fn header(&self, scheme: &str) -> HeaderValue {
+        let value = format!("{scheme}{}", self.0);
+        let mut value = HeaderValue::from_str(&value).expect("a key is checked to be a header value");
         value.set_sensitive(true);
         value
     }
@@ -76,9 +86,20 @@ impl Access {
 
     /// Puts the right credential into headers that go up. A client's key never goes up where it is a key of ours.
     pub(crate) fn credential(&self, from: &HeaderMap, up: &mut HeaderMap) {
-        if let Some(key) = &self.upstream {
-            up.insert("x-api-key", key.header());
-        } else if self.clients.is_empty() {
+        match &self.upstream {
+            Some(Credential::ApiKey(key)) => {
+                up.insert("x-api-key", key.header(""));
+            }
+            Some(Credential::Token(token)) => {
+                up.insert(AUTHORIZATION, token.header("Bearer "));
+            }
+            None => self.own_credential(from, up),
+        }
+    }
+
+    /// The client's own credential, in the header that it came in.
+    fn own_credential(&self, from: &HeaderMap, up: &mut HeaderMap) {
+        if self.clients.is_empty() {
             for name in ["x-api-key", AUTHORIZATION.as_str()] {
                 if let Some(value) = from.get(name) {
                     let mut value = value.clone();
@@ -191,10 +212,12 @@ mod tests {
             up.iter().map(|(name, value)| format!("{name}: {}", value.to_str().unwrap())).collect::<Vec<_>>()
         };
         let ours = vec![Key::new("ours").unwrap()];
-        let theirs = Key::new("theirs");
+        let theirs = Key::new("theirs").map(Credential::ApiKey);
+        let token = Key::new("theirs").map(Credential::Token);
         assert_eq!(up(&Access { clients: ours.clone(), upstream: None }), [""; 0]);
         assert_eq!(up(&Access { clients: ours, upstream: theirs.clone() }), ["x-api-key: theirs"]);
         assert_eq!(up(&Access { clients: vec![], upstream: theirs }), ["x-api-key: theirs"]);
+        assert_eq!(up(&Access { clients: vec![], upstream: token }), ["authorization: Bearer theirs"]);
         assert_eq!(up(&Access::default()), ["x-api-key: ours", "authorization: Bearer ours"]);
     }
 

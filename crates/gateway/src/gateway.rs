@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::access::{Access, Key};
+use crate::access::{Access, Credential, Key};
 use crate::limits::{Clocks, Limits};
 use crate::server;
 use crate::service::Service;
@@ -114,10 +114,17 @@ impl Gateway {
 }
 
 impl Builder {
-    /// The key that goes up in place of the client's.
+    /// The key that goes up in place of the client's, as `x-api-key`.
     #[must_use]
     pub fn upstream_key(mut self, key: Key) -> Self {
-        self.access.upstream = Some(key);
+        self.access.upstream = Some(Credential::ApiKey(key));
+        self
+    }
+
+    /// The token that goes up in place of the client's credential, as `Authorization: Bearer`.
+    #[must_use]
+    pub fn upstream_token(mut self, token: Key) -> Self {
+        self.access.upstream = Some(Credential::Token(token));
         self
     }
 

@@ -49,7 +49,12 @@ fn one_line_says_where_and_nothing_else_is_printed() {
 
 #[test]
 fn serve_works_with_nothing() {
-    let service = Service::start(&mut perennial(&["serve", "--listen", "127.0.0.1:0", "--pace", "instant"]));
+    // Empty variables, as container files set them, are nothing too.
+    let mut serve = perennial(&["serve", "--listen", "127.0.0.1:0", "--pace", "instant"]);
+    for name in ["ANTHROPIC_BASE_URL", "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "PERENNIAL_CLIENT_KEYS"] {
+        serve.env(name, "");
+    }
+    let service = Service::start(&mut serve);
     let streamed = request(&service.url, "POST /v1/messages?beta=true", STREAM);
     assert!(streamed.starts_with("HTTP/1.1 200 OK\r\n"), "{streamed}");
     assert!(streamed.contains("event: message_stop"), "{streamed}");

@@ -184,12 +184,17 @@ fn ask_and_doctor_speak_tls() {
 }
 
 #[test]
-fn with_a_key_serve_asks_the_claude_api() {
+fn with_a_key_or_a_token_serve_asks_the_claude_api() {
     let sim = Sim::new();
     let tls = Tls::before(&sim, &["h2", "http/1.1"]);
     let service = Service::start(
         tls.as_claude_api(&["serve", "--listen", "127.0.0.1:0"])
             .env("ANTHROPIC_API_KEY", "sk-ant-secret-key"),
+    );
+    let streamed = request(&service.url, "POST /v1/messages", STREAM);
+    assert!(streamed.contains("event: message_stop"), "{streamed}");
+    let service = Service::start(
+        tls.as_claude_api(&["serve", "--listen", "127.0.0.1:0"]).env("ANTHROPIC_AUTH_TOKEN", "secret-token"),
     );
     let streamed = request(&service.url, "POST /v1/messages", STREAM);
     assert!(streamed.contains("event: message_stop"), "{streamed}");
