@@ -288,7 +288,9 @@ impl Told {
             Effect::Finished if self.transcript.envelope().stop_reason.is_none() => {
                 return Err(Error::no_stop_reason(phase));
             }
-            Effect::Nothing | Effect::Ignored(_) => {}
+            // Content that cannot be placed was sent, and paid for, all the same; and the reader is told of it.
+            Effect::Ignored(_) => self.content |= event.is_content(),
+            Effect::Nothing => {}
             _ => {
                 watch.content();
                 self.content = true;
