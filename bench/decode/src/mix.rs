@@ -2,9 +2,9 @@
 //!
 //! Shares after 156 recorded streams: 19 bytes of text a delta, one delta in five with an escape (newlines, quotes; never
 //! `\u`), some with UTF-8 beyond ASCII (more than recorded, since most of those are English), padding blanks of varying width
-//! before the last brace, a ping now and then, a new block every few hundred deltas.
+//! before the last brace, a ping now and then, a new block after two thousand deltas: the blocks of long answers.
 
-const DELTAS_PER_BLOCK: usize = 400;
+const DELTAS_PER_BLOCK: usize = 2_000;
 const DELTAS_PER_PING: usize = 120;
 
 const ASCII: [&str; 12] = [
