@@ -52,8 +52,8 @@ impl TextCursor {
             let Some(index) = self.block.or_else(|| transcript.indices().next()) else { return };
             self.block = Some(index);
             if let Some(ContentBlock::Text(block)) = transcript.block(index) {
-                if block.text.len() > self.given {
-                    give(&block.text[self.given..]);
+                if let Some(text) = block.text.get(self.given..).filter(|text| !text.is_empty()) {
+                    give(text);
                 }
                 self.given = block.text.len();
             }
