@@ -47,10 +47,23 @@ impl EventDecoder {
         &'d mut self,
         input: &mut &'c [u8],
     ) -> Option<Result<Received<'d>, DecodeError>> {
+        if !self.half.is_waiting()
+            && let Some((frame, event)) = self.frames.next_known(input, hot::HEAD, hot::head)
+        {
+            return Some(Ok(Received { frame, event: Some(event) }));
+        }
+        self.next_of_any_form(input)
+    }
+
+    fn next_of_any_form<'d, 'c: 'd>(
+        &'d mut self,
+        input: &mut &'c [u8],
+    ) -> Option<Result<Received<'d>, DecodeError>> {
         let frame = match self.frames.next_frame(input)? {
             Ok(frame) => frame,
             Err(error) => return Some(Err(error.into())),
         };
+        // A frame that came in two pieces.
         if !self.half.is_waiting()
             && let Some(event) = frame.data().and_then(hot::delta)
         {

@@ -12,9 +12,18 @@ use crate::{Delta, Event};
 const EVENT: &[u8] = br#"{"type":"content_block_delta","index":"#;
 const DELTA: &[u8] = br#","delta":{"type":""#;
 
+/// What the frame of a delta begins with.
+pub(crate) const HEAD: &[u8] = b"event: content_block_delta\ndata: ";
+
 /// Reads a delta of the usual form; `None` sends it the slow way.
 #[inline]
 pub(crate) fn delta(data: &[u8]) -> Option<Event<'_>> {
+    head(data).filter(|(_, length)| *length == data.len()).map(|(event, _)| event)
+}
+
+/// Reads a delta of the usual form at the head of `data`, and how long it is. It has no line ends.
+#[inline]
+pub(crate) fn head(data: &[u8]) -> Option<(Event<'_>, usize)> {
     let rest = data.strip_prefix(EVENT)?;
     let (index, rest) = index(rest)?;
     let rest = rest.strip_prefix(DELTA)?;
@@ -26,15 +35,13 @@ pub(crate) fn delta(data: &[u8]) -> Option<Event<'_>> {
         (Kind::Thinking, rest.strip_prefix(br#"thinking_delta","thinking":""#)?)
     };
     let (text, rest) = string(rest)?;
-    if !is_end(rest) {
-        return None;
-    }
+    let rest = end(rest)?;
     let delta = match kind {
         Kind::Text => Delta::Text(text),
         Kind::InputJson => Delta::InputJson(text),
         Kind::Thinking => Delta::Thinking { thinking: text, estimated_tokens: None },
     };
-    Some(Event::ContentBlockDelta { index, delta })
+    Some((Event::ContentBlockDelta { index, delta }, data.len() - rest.len()))
 }
 
 enum Kind {
@@ -123,15 +130,12 @@ fn special(bytes: &[u8]) -> Option<usize> {
     }
 }
 
-/// Whether only the two closing braces are left, with the blanks that the service pads them with.
+/// What follows the two closing braces, between which the service puts blanks.
 #[inline]
-fn is_end(bytes: &[u8]) -> bool {
-    const BLANKS: &[u8] = &[b' '; 64];
-    let Some(rest) = bytes.strip_prefix(b"}") else { return false };
-    match rest.strip_suffix(b"}") {
-        Some(padding) if padding.len() <= BLANKS.len() => *padding == BLANKS[..padding.len()],
-        _ => false,
-    }
+fn end(bytes: &[u8]) -> Option<&[u8]> {
+    let padded = bytes.strip_prefix(b"}")?;
+    let blanks = padded.iter().take_while(|byte| **byte == b' ').count();
+    padded[blanks..].strip_prefix(b"}")
 }
 
 #[cfg(test)]

@@ -39,6 +39,7 @@
 mod open;
 
 mod block;
+mod blocks;
 mod citation;
 mod decoder;
 mod end;

@@ -4,8 +4,9 @@
 //! [`Effect::Ignored`], so that the caller may judge. The fold never fails and never repairs: an input that was cut stays text, a
 //! message that was cut says so in [`Transcript::end`]. Departures from the official SDKs are listed in `tests/fixtures.rs`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
+use crate::blocks::Blocks;
 use crate::{
     ApiError, ContentBlock, Delta, End, Event, Message, MessageDelta, PartialJson, Place, Raw, StopReason,
     ToolInput, Truncation,
@@ -16,7 +17,7 @@ use crate::{
 pub struct Transcript {
     /// The message but for its content.
     message: Message,
-    blocks: BTreeMap<u64, Block>,
+    blocks: Blocks<Block>,
     open: BTreeSet<u64>,
     phase: Phase,
     error: Option<Box<ApiError>>,
@@ -117,7 +118,19 @@ impl Transcript {
     }
 
     /// Takes an event in.
+    #[inline]
     pub fn apply(&mut self, event: &Event<'_>) -> Effect {
+        // Nine events of ten.
+        if let Event::ContentBlockDelta { index, delta } = event
+            && self.phase == Phase::Started
+            && self.error.is_none()
+        {
+            return self.grow(*index, delta);
+        }
+        self.apply_any(event)
+    }
+
+    fn apply_any(&mut self, event: &Event<'_>) -> Effect {
         match event {
             Event::Ping | Event::Unknown(_) => return Effect::Nothing,
             _ if self.phase == Phase::Stopped || self.error.is_some() => {
@@ -171,36 +184,36 @@ impl Transcript {
     /// The block with this index, so far.
     #[must_use]
     pub fn block(&self, index: u64) -> Option<&ContentBlock> {
-        self.blocks.get(&index).map(|block| &block.content)
+        self.blocks.get(index).map(|block| &block.content)
     }
 
     /// How far the block with this index is.
     #[must_use]
     pub fn block_status(&self, index: u64) -> Option<BlockStatus> {
-        self.blocks.get(&index).map(|block| block.status)
+        self.blocks.get(index).map(|block| block.status)
     }
 
     /// The text that the input of this tool call has gathered so far, once a delta came.
     #[must_use]
     pub fn input_text(&self, index: u64) -> Option<&str> {
-        self.blocks.get(&index)?.input.as_deref()
+        self.blocks.get(index)?.input.as_deref()
     }
 
     /// The input of this tool call as far as it can be read; with [`following_inputs`](Self::following_inputs) only.
     #[must_use]
     pub fn partial_input(&self, index: u64) -> Option<&PartialJson> {
-        self.blocks.get(&index)?.partial.as_deref()
+        self.blocks.get(index)?.partial.as_deref()
     }
 
     /// The deltas of this block that came after this version.
     #[must_use]
     pub fn unknown_deltas(&self, index: u64) -> &[Raw] {
-        self.blocks.get(&index).map_or(&[], |block| &block.unknown_deltas)
+        self.blocks.get(index).map_or(&[], |block| &block.unknown_deltas)
     }
 
     /// The indices of the blocks, in order.
     pub fn indices(&self) -> impl Iterator<Item = u64> {
-        self.blocks.keys().copied()
+        self.blocks.indices()
     }
 
     /// The indices of the blocks that may still grow; at most one in a stream of the real service.
@@ -244,12 +257,10 @@ impl Transcript {
                 stop_reason => End::Complete { stop_reason },
             };
         }
-        let open = self.open.first().and_then(|index| self.blocks.get_key_value(index));
+        let open = self.open.first().and_then(|index| Some((*index, self.blocks.get(*index)?)));
         let place = match (self.phase, open) {
             (Phase::Empty, _) => Place::BeforeStart,
-            (_, Some((index, block))) => {
-                Place::InBlock { index: *index, kind: block.content.kind().to_owned() }
-            }
+            (_, Some((index, block))) => Place::InBlock { index, kind: block.content.kind().to_owned() },
             _ if stop_reason.is_some() => Place::BeforeStop,
             _ if self.blocks.is_empty() => Place::BeforeContent,
             _ => Place::BetweenBlocks,
@@ -271,15 +282,14 @@ impl Transcript {
         self.message = message.clone();
         // An answer that is complete in its start (some gateways do that) has its blocks here.
         let content = std::mem::take(&mut self.message.content);
-        self.blocks = (0..)
-            .zip(content)
-            .map(|(index, content)| (index, Block::new(content, BlockStatus::Closed)))
-            .collect();
+        for (index, content) in (0..).zip(content) {
+            self.blocks.insert(index, Block::new(content, BlockStatus::Closed));
+        }
         Effect::Started
     }
 
     fn start_block(&mut self, index: u64, content: &ContentBlock) -> Effect {
-        if self.blocks.contains_key(&index) {
+        if self.blocks.contains(index) {
             return Effect::Ignored(Ignored::BlockTaken);
         }
         if let ContentBlock::Fallback(fallback) = content
@@ -293,7 +303,7 @@ impl Transcript {
     }
 
     fn grow(&mut self, index: u64, delta: &Delta<'_>) -> Effect {
-        let Some(block) = self.blocks.get_mut(&index) else { return Effect::Ignored(Ignored::NoSuchBlock) };
+        let Some(block) = self.blocks.get_mut(index) else { return Effect::Ignored(Ignored::NoSuchBlock) };
         if block.status != BlockStatus::Open {
             return Effect::Ignored(Ignored::BlockFinished);
         }
@@ -308,7 +318,7 @@ impl Transcript {
     }
 
     fn stop_block(&mut self, index: u64) -> Effect {
-        let Some(block) = self.blocks.get_mut(&index) else { return Effect::Ignored(Ignored::NoSuchBlock) };
+        let Some(block) = self.blocks.get_mut(index) else { return Effect::Ignored(Ignored::NoSuchBlock) };
         if block.status != BlockStatus::Open {
             return Effect::Ignored(Ignored::BlockFinished);
         }
@@ -347,7 +357,7 @@ impl Transcript {
     /// Blocks never overlap a `message_delta` or `message_stop`: one that is still open lacks its stop.
     fn close_open_blocks(&mut self) {
         for index in std::mem::take(&mut self.open) {
-            if let Some(block) = self.blocks.get_mut(&index) {
+            if let Some(block) = self.blocks.get_mut(index) {
                 block.close(BlockStatus::ClosedByWhatFollowed);
             }
         }
@@ -355,7 +365,7 @@ impl Transcript {
 
     /// A tool call that a limit cut before its first fragment looks like a call without arguments; it is not one.
     fn mark_cut_call(&mut self) {
-        let Some(block) = self.blocks.values_mut().next_back() else { return };
+        let Some(block) = self.blocks.last_mut() else { return };
         let no_input = block.input.as_deref().is_none_or(str::is_empty);
         if let Some(call) = block.content.as_tool_use_mut()
             && no_input

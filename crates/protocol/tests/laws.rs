@@ -36,6 +36,28 @@ fn events(bytes: &[u8], piece: usize) -> Vec<Result<Event<'static>, String>> {
 }
 
 #[test]
+fn the_frames_are_the_body() {
+    for Stream { name, bytes } in all_streams() {
+        for piece in [1, 50, bytes.len().max(1)] {
+            let mut decoder = EventDecoder::new();
+            let mut raw = Vec::new();
+            for mut input in bytes.chunks(piece) {
+                while let Some(received) = decoder.next_event(&mut input) {
+                    // An event that cannot be read has no frame to show; the streams that have one are known.
+                    let Ok(received) = received else { return assert_eq!(name, "own-bad_json_data") };
+                    raw.extend_from_slice(received.frame.raw());
+                }
+            }
+            assert!(bytes.starts_with(&raw), "{name} in pieces of {piece}");
+            assert!(
+                !bytes[raw.len()..].windows(2).any(|pair| pair == b"\n\n"),
+                "{name}: an event is missing"
+            );
+        }
+    }
+}
+
+#[test]
 fn any_pieces_give_the_same_events() {
     for Stream { name, bytes } in all_streams() {
         let whole = events(&bytes, bytes.len().max(1));

@@ -157,3 +157,41 @@ fn one_large_event_in_small_pieces_is_put_together_once() {
     }
     assert_eq!(events, 1);
 }
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
+
+    /// Asking for a known form first changes nothing: not the frames, not their bytes, not what the decoder remembers.
+    #[test]
+    fn a_known_form_is_read_like_any_other(
+        parts in prop::collection::vec(prop::sample::select(&[
+            "event: tick\ndata: 12\n\n", "event: tick\ndata: 3\n\n", "event: tick\ndata: x\n\n", "event: tick\ndata: 4\r\n\r\n",
+            "event: tick\ndata: 5\ndata: 6\n\n", "data: 7\r\n\r\n", ": c\n\n", "\n", "\r", "id: 1\ndata: 8\r\r", "event: tick\n", "\u{feff}",
+            "event: tick\ndata: 1111111111111111111111111111111111111111\n\n",
+        ][..]), 0..20),
+        sizes in prop::collection::vec(1usize..40, 1..6),
+        limit in prop::sample::select(&[30usize, 1000][..]),
+    ) {
+        let input = parts.concat();
+        let digits = |data: &[u8]| {
+            let length = data.iter().take_while(|byte| byte.is_ascii_digit()).count();
+            Some(((), length)).filter(|_| length > 0)
+        };
+        let mut seen: [Vec<String>; 2] = Default::default();
+        for (known, seen) in seen.iter_mut().enumerate() {
+            let mut decoder = Decoder::with_limit(MaxEventBytes::new(limit));
+            for mut piece in cut(input.as_bytes(), &sizes) {
+                loop {
+                    if known == 1 && let Some((frame, ())) = decoder.next_known(&mut piece, b"event: tick\ndata: ", digits) {
+                        seen.push(format!("{:?}", Ok::<_, ()>(frame)));
+                        continue;
+                    }
+                    let Some(frame) = decoder.next_frame(&mut piece) else { break };
+                    seen.push(format!("{frame:?}"));
+                }
+            }
+            seen.push(format!("{:?}", decoder.finish()));
+        }
+        prop_assert_eq!(&seen[0], &seen[1]);
+    }
+}
