@@ -1,4 +1,7 @@
-//! The transport over reqwest: rustls, HTTP/1.1 and HTTP/2, proxies from the environment.
+//! The transport over reqwest: rustls, proxies from the environment, HTTP/1.1.
+//!
+//! Each stream has a connection of its own. Over HTTP/2 all streams of a client would share one: its limit of about a hundred streams, its window, which one
+//! slow reader can use up, and its end.
 
 use std::fmt;
 use std::pin::Pin;
@@ -27,6 +30,7 @@ impl ReqwestTransport {
     /// Where TLS cannot be set up.
     pub fn new(connect: Duration) -> Result<Self, TransportError> {
         let client = reqwest::Client::builder()
+            .http1_only()
             .connect_timeout(connect)
             .tcp_nodelay(true)
             .tcp_keepalive(KEEPALIVE)
