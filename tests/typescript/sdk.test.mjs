@@ -1,14 +1,14 @@
 // The official TypeScript SDK through the gateway: every recording, both ways of asking, errors, cancel.
 
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
 
 import Anthropic from "@anthropic-ai/sdk";
 
 import { start } from "./command.mjs";
-import { ALL, OWN } from "./recordings.mjs";
+import { ALL, OWN, SHARED } from "./recordings.mjs";
 
 const REQUEST = { max_tokens: 1024, messages: [{ role: "user", content: "Go on." }] };
 const MODEL = "claude-sonnet-4-5";
@@ -78,6 +78,9 @@ async function expectedOf(recording, { folded }) {
   if (folded && INPUT_CUT.test(recording.name)) return comparable(inputsKeptAsText(recording));
   return comparable(recording.expected);
 }
+
+const absent = existsSync(SHARED) ? false : "the recorded streams are not here; set PERENNIAL_FIXTURES to their folder";
+test("the recorded streams are here", { skip: absent }, () => assert.ok(ALL.length > 100));
 
 for (const recording of ALL) {
   const title = `${recording.folder.split("/").pop()}/${recording.name}`;
