@@ -12,7 +12,7 @@ use crate::{DecodeError, Event, hot};
 #[derive(Debug, Default)]
 pub struct EventDecoder {
     frames: Decoder,
-    half: Half,
+    pub(crate) half: Half,
 }
 
 /// What one frame brought.

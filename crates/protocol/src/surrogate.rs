@@ -25,11 +25,15 @@ impl Half {
     /// Reads a frame; its event may have a lone half, or bring the half that is waited for.
     pub(crate) fn read<'a>(&mut self, frame: Frame<'a>) -> Result<Received<'a>, DecodeError> {
         let read = Received::read_strictly(frame);
-        if read.is_ok() && !self.is_waiting() {
-            return read;
-        }
-        if frame.data().is_none() || (!self.is_waiting() && repair(&frame.data_lossy()).is_none()) {
-            return read;
+        match &read {
+            Ok(received) if !self.is_waiting() || received.event.is_none() => return read,
+            // Nothing can follow in a finished block: from here on the short way is open again.
+            Ok(Received { event: Some(Event::ContentBlockStop { index }), .. }) => {
+                self.0.take_if(|(of, _)| of == index);
+                return read;
+            }
+            Err(_) if !self.is_waiting() && repair(&frame.data_lossy()).is_none() => return read,
+            _ => {}
         }
         let event = self.decode(&frame.event_lossy(), &frame.data_lossy())?;
         Ok(Received { frame, event: Some(event) })
@@ -132,4 +136,25 @@ fn is_high(unit: u16) -> bool {
 
 fn is_low(unit: u16) -> bool {
     (0xdc00..0xe000).contains(&unit)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::EventDecoder;
+
+    #[test]
+    fn a_half_stops_waiting_with_its_block() {
+        let mut decoder = EventDecoder::new();
+        let half = "data: {\"type\":\"content_block_delta\",\"index\":3,\"delta\":{\"type\":\"text_delta\",\"text\":\"\\ud83e\"}}\n\n";
+        let marks = "data: [DONE]\n\nevent: message_stop\ndata:\n\n: life\n\n";
+        let stop = "data: {\"type\":\"content_block_stop\",\"index\":3}\n\n";
+        for (frames, waiting) in [(half, true), (marks, true), (stop, false)] {
+            let mut input = frames.as_bytes();
+            while let Some(received) = decoder.next_event(&mut input) {
+                // What is no event stays none while a half waits.
+                assert_eq!(received.expect("readable").event.is_none(), frames == marks);
+            }
+            assert_eq!(decoder.half.is_waiting(), waiting, "{frames}");
+        }
+    }
 }
