@@ -145,18 +145,16 @@ impl Generation {
                 Halt::Over => body.finish(),
                 Halt::Cut(_) => drop(body),
             }
-            match halt {
-                Halt::Over => self.last(&mut intake, None, id).await,
-                Halt::Cut(cut) => {
-                    if cut.outcome() == Outcome::Interrupted {
-                        intake.finish(Time::now());
-                    }
-                    // The last bytes may have held the end, which lacked its blank line.
-                    let cut = (!intake.is_over()).then_some(cut);
-                    self.last(&mut intake, cut, id).await;
-                }
+            let cut = match halt {
+                Halt::Over => None,
+                Halt::Cut(cut) => Some(cut),
+            };
+            // The last bytes may hold the end, which lacks its blank line. Who stops a stream wants nothing more of it, whole or not.
+            if cut.is_none_or(|cut| cut.outcome() == Outcome::Interrupted) {
+                intake.finish(Time::now());
             }
-            return;
+            let cut = cut.filter(|_| !intake.is_over());
+            return self.last(&mut intake, cut, id).await;
         }
     }
 
