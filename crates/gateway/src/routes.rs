@@ -17,7 +17,7 @@ use crate::service::Service;
 use crate::{cors, streams};
 
 pub(crate) fn router(service: Arc<Service>) -> Router {
-    Router::new()
+    let router = Router::new()
         .route("/v1/messages", post(messages::create))
         .route("/v1/messages/count_tokens", post(pass))
         .route("/v1/messages/batches", get(pass).post(pass))
@@ -39,9 +39,13 @@ pub(crate) fn router(service: Arc<Service>) -> Router {
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
         .method_not_allowed_fallback(wrong_method)
-        .fallback(unknown_path)
-        .layer(cors::layer(&service.access.origins))
-        .with_state(service)
+        .fallback(unknown_path);
+    // Without allowed origins no header says anything about other pages, which is what keeps them out.
+    let router = match cors::layer(&service.access.origins) {
+        Some(layer) => router.layer(layer),
+        None => router,
+    };
+    router.with_state(service)
 }
 
 async fn ready(State(service): State<Arc<Service>>) -> Response {
