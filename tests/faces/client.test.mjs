@@ -7,6 +7,7 @@ import { describe, test } from "node:test";
 
 import { PerennialError, attach, create, many } from "../../web/perennial.js";
 import { Backoff } from "../../web/perennial-patience.js";
+import { withoutPauses } from "./pauses.mjs";
 
 const ID = "strm_0199c0ffee0070008000000000000001";
 const TERMINAL = 'event: perennial.terminal\ndata: {"type":"perennial.terminal","outcome":"completed","stop_reason":"end_turn","usage":{"output_tokens":2},"error":null}\n\n';
@@ -165,22 +166,32 @@ test("a pause is drawn from twice as long a time as the one before, up to a limi
 });
 
 test("a network that comes back ends the pause, and the connection of the one before", async () => {
-  const page = new EventTarget();
-  globalThis.addEventListener = page.addEventListener.bind(page);
-  globalThis.removeEventListener = page.removeEventListener.bind(page);
-  const online = () => setImmediate(() => page.dispatchEvent(new Event("online")));
-  try {
-    const script = scripted(sse(`retry: 3600000\n\n${WHOLE[0]}`), ({ signal }) => silent(WHOLE[1], signal), sse(WHOLE.slice(2).join("")));
-    const onConnection = ({ state }) => state === "waiting" && online();
-    const ids = [];
+  const script = scripted(sse(`retry: 3600000\n\n${WHOLE[0]}`), ({ signal }) => silent(WHOLE[1], signal), sse(WHOLE.slice(2).join("")));
+  const ids = [];
+  await withoutPauses(async (onConnection) => {
     for await (const event of attach(ID, { ...script, onConnection })) {
       ids.push(event.id);
-      if (event.id === "3.1") online();
+      if (event.id === "3.1") onConnection({ state: "waiting" });
     }
-    assert.deepEqual(ids, IDS);
+  });
+  assert.deepEqual(ids, IDS);
+});
+
+test("a page that comes to the front ends the pause", async () => {
+  globalThis.document = Object.assign(new EventTarget(), { visibilityState: "hidden" });
+  try {
+    const script = scripted(sse(`retry: 3600000\n\n${WHOLE[0]}`), sse(WHOLE.slice(1).join("")));
+    const turn = (visibilityState) => {
+      document.visibilityState = visibilityState;
+      document.dispatchEvent(new Event("visibilitychange"));
+    };
+    const onConnection = ({ state }) => {
+      if (state !== "waiting") return;
+      setImmediate(() => (turn("hidden"), turn("visible")));
+    };
+    assert.deepEqual(idsOf(await all(attach(ID, { ...script, onConnection }))), IDS);
   } finally {
-    delete globalThis.addEventListener;
-    delete globalThis.removeEventListener;
+    delete globalThis.document;
   }
 });
 
