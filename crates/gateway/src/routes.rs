@@ -14,6 +14,7 @@ use crate::messages;
 use crate::pass::pass;
 use crate::refusal::{Refusal, RequestId};
 use crate::service::Service;
+use crate::{cors, streams};
 
 pub(crate) fn router(service: Arc<Service>) -> Router {
     Router::new()
@@ -23,6 +24,13 @@ pub(crate) fn router(service: Arc<Service>) -> Router {
         .route("/v1/messages/batches/{id}", get(pass).delete(pass))
         .route("/v1/messages/batches/{id}/cancel", post(pass))
         .route("/v1/messages/batches/{id}/results", get(pass))
+        .route("/v1/streams", get(streams::list).post(streams::create))
+        .route("/v1/streams/{id}", get(streams::show).delete(streams::delete))
+        .route("/v1/streams/{id}/events", get(streams::events))
+        .route("/v1/streams/{id}/message", get(streams::message))
+        .route("/v1/streams/{id}/cancel", post(streams::cancel))
+        .route("/v1/streams/{id}/links", post(streams::link))
+        .route("/v1/events", get(streams::many_events))
         .route("/v1/models", get(pass))
         .route("/v1/models/{id}", get(pass))
         .route("/", get(front::page))
@@ -32,6 +40,7 @@ pub(crate) fn router(service: Arc<Service>) -> Router {
         .route("/readyz", get(ready))
         .method_not_allowed_fallback(wrong_method)
         .fallback(unknown_path)
+        .layer(cors::layer(&service.access.origins))
         .with_state(service)
 }
 
