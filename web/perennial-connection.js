@@ -54,7 +54,6 @@ export async function* read(source, settings, bell = new Bell()) {
       tell(settings, { state: "connecting", failures: backoff.failures });
       try {
         const body = await link.open(url);
-        // After the end of the stream.
         if (body === null) return;
         backoff.opened = true;
         tell(settings, { state: "open", failures: backoff.failures });
@@ -67,7 +66,9 @@ export async function* read(source, settings, bell = new Bell()) {
         }
       } catch (cause) {
         settings.signal?.throwIfAborted();
-        if (!link.replaced) error = connectionError(cause);
+        // Anything else is a mistake in a program, which coming back does not mend.
+        if (!(cause instanceof PerennialError)) throw cause;
+        if (!link.replaced) error = cause;
         if (error && !error.passing) throw error;
       } finally {
         link.close();
@@ -95,13 +96,10 @@ export async function ask(url, settings, init = {}) {
   for (;;) {
     const link = new Link(settings, new Bell());
     try {
-      const response = await link.fetch(url, init);
-      if (response.ok) return response;
-      throw await errorOf(response);
-    } catch (cause) {
+      return await link.fetch(url, init);
+    } catch (error) {
       settings.signal?.throwIfAborted();
-      const error = connectionError(cause);
-      if (!error.passing) throw error;
+      if (!(error instanceof PerennialError && error.passing)) throw error;
       await pause(backoff.next(error), settings.signal, new Bell());
     } finally {
       link.settle();
@@ -144,19 +142,20 @@ class Link {
     this.#undo.push(() => globalThis.removeEventListener?.("online", replace));
   }
 
-  /** @param {URL} url @param {RequestInit} init */
+  /** The answer, where it is none that refuses. @param {URL} url @param {RequestInit} init */
   async fetch(url, init) {
     const { headers: given, fetch = globalThis.fetch } = this.settings;
-    const headers = new Headers(typeof given === "function" ? await given() : given);
+    const headers = new Headers(typeof given === "function" ? await this.#heard(Promise.resolve().then(given)) : given);
     for (const [name, value] of new Headers(init.headers)) headers.set(name, value);
-    return this.#heard(fetch(url, { cache: "no-store", ...init, headers, signal: this.#controller.signal }));
+    const response = await this.#heard(fetch(url, { cache: "no-store", ...init, headers, signal: this.#controller.signal }));
+    if (!response.ok) throw await this.#heard(errorOf(response));
+    return response;
   }
 
-  /** @param {URL} url */
+  /** The body of a stream of events; `null` after its end. @param {URL} url */
   async open(url) {
     const response = await this.fetch(url, { headers: { accept: "text/event-stream" } });
     if (response.status === 204) return null;
-    if (!response.ok) throw await errorOf(response);
     const type = response.headers.get("content-type") ?? "no content type";
     // The page of a proxy, or of a network that wants a password first.
     if (!response.body || !type.startsWith("text/event-stream"))
@@ -193,12 +192,17 @@ class Link {
   /** @template T @param {Promise<T>} promise @returns {Promise<T>} */
   async #heard(promise) {
     const limit = this.settings.maxSilence ?? MAX_SILENCE;
-    const silence = new PerennialError(`nothing came for ${limit} ms`, { type: "timeout_error", passing: true });
-    const timer = Number.isFinite(limit) ? setTimeout(() => this.#controller.abort(silence), limit) : undefined;
+    /** @type {PerennialError | undefined} */
+    let silence;
+    const end = () => {
+      silence = new PerennialError(`nothing came for ${limit} ms`, { type: "timeout_error", passing: true });
+      this.#controller.abort(silence);
+    };
+    const timer = Number.isFinite(limit) ? setTimeout(end, limit) : undefined;
     try {
       return await promise;
     } catch (error) {
-      throw this.#controller.signal.reason === silence ? silence : error;
+      throw silence ?? connectionError(error);
     } finally {
       clearTimeout(timer);
     }

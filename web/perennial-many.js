@@ -1,7 +1,7 @@
 // Many streams over one connection: browsers have six for a host, over all tabs.
 
 import { read, urlOf } from "./perennial-connection.js";
-import { objectOf } from "./perennial-error.js";
+import { PerennialError, objectOf } from "./perennial-error.js";
 import { Bell } from "./perennial-patience.js";
 import { Reading, troubleOf } from "./perennial-reading.js";
 
@@ -69,8 +69,8 @@ export class Many {
       while (!this.#closed) {
         if (this.#live().length > 0) {
           yield* read(this.#source(), this.settings, this.#bell);
-          // The gateway has nothing more of any that it was asked for: they had ended where we are.
-          if (!this.#closed) for (const stream of this.#asked) if (this.#isLive(stream)) await stream.learn();
+          // If there are any left, the gateway has nothing more of them: they had ended where we are.
+          for (const stream of this.#asked) if (!this.#closed && this.#isLive(stream)) await this.#learn(stream);
         } else if (this.keepOpen) await this.#change();
         else return;
       }
@@ -102,6 +102,16 @@ export class Many {
     if (trouble) this.errors.set(reading.id, reading.blame(trouble));
     else if (happening.id === undefined || reading.accept(happening) === null) return undefined;
     return happening;
+  }
+
+  /** @param {Reading} stream */
+  async #learn(stream) {
+    try {
+      await stream.learn();
+    } catch (error) {
+      if (!(error instanceof PerennialError)) throw error;
+      this.errors.set(stream.id, stream.blame(error));
+    }
   }
 
   #live() {
