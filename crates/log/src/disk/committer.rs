@@ -160,7 +160,7 @@ impl Committer {
 
     fn make_durable(&self, group: &mut Group) -> Result<(), Error> {
         if group.expire {
-            group.staged.push(self.retry(|| self.front.stage_floor())?);
+            group.staged.push(self.retry(None, || self.front.stage_floor())?);
             group.sync = true;
         }
         if group.staged.is_empty() {
@@ -193,7 +193,7 @@ impl Committer {
             }
             What::Delete { stream } => {
                 let head = self.head(stream, group)?;
-                group.staged.push(self.retry(|| self.front.stage_deletion(&head))?);
+                group.staged.push(self.retry(None, || self.front.stage_deletion(&head))?);
                 return Ok(head);
             }
             What::Tick { expire } => {
@@ -204,19 +204,31 @@ impl Committer {
             }
             What::Close { .. } => return Err(closed()),
         };
-        let staged = self.retry(|| self.front.stage_growth(&head, growth, value.clone(), run.clone()))?;
+        let growing = (head.outcome.is_none() && growth != Growth::Taken).then_some(head.stream);
+        let staged =
+            self.retry(growing, || self.front.stage_growth(&head, growth, value.clone(), run.clone()))?;
         group.staged.push(staged);
         Ok(head)
     }
 
-    /// Stages, with another segment where there is no room in this one.
-    fn retry(&self, stage: impl Fn() -> Result<Staged, Unstaged>) -> Result<Staged, Error> {
+    /// Stages, with another segment where there is no room in this one. Only what ends streams, or leads to that, may have one
+    /// out of the reserve.
+    fn retry(
+        &self,
+        growing: Option<StreamId>,
+        stage: impl Fn() -> Result<Staged, Unstaged>,
+    ) -> Result<Staged, Error> {
         loop {
             match stage() {
                 Ok(staged) => return Ok(staged),
                 Err(Unstaged::Refused(error)) => return Err(error),
                 Err(Unstaged::Failed(failure)) => return Err(self.front.fail(failure)),
                 Err(Unstaged::NoRoom(room)) => {
+                    if let Some(stream) = growing
+                        && !self.store.has_room(self.reserve)
+                    {
+                        return Err(Error::full(stream));
+                    }
                     self.front.prepare(room).map_err(|error| self.front.fail(front::write_error(error)))?;
                 }
             }

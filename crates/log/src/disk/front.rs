@@ -401,10 +401,10 @@ impl Front {
     }
 
     /// Does away with segments of which the store has everything, and has it synced: up to `position`.
-    pub(super) fn retire(&self, position: u64) -> io::Result<()> {
+    pub(super) fn retire(&self, position: u64, keep_spare: bool) -> io::Result<()> {
         let folder = self.folder.lock();
         let passed = self.state.lock().journal.passed(position);
-        folder.retire(&passed)
+        folder.retire(&passed, keep_spare)
     }
 
     pub(super) fn is_dirty(&self) -> bool {

@@ -48,11 +48,13 @@ impl Mover {
     }
 
     fn turn_segments(&self, position: u64) -> Result<(), Error> {
+        // Where room is short, nothing is made ahead and nothing is kept for later: that would come out of the reserve.
+        let ahead = self.store.has_room(self.reserve);
         if self.front.has_passed(position) {
             self.store.sync().map_err(|error| self.store.write_error(error))?;
-            self.front.retire(position).map_err(front::write_error)?;
+            self.front.retire(position, ahead).map_err(front::write_error)?;
         }
-        if let Err(error) = self.front.prepare(0) {
+        if ahead && let Err(error) = self.front.prepare(0) {
             // It is not needed yet; who needs it will see.
             tracing::warn!(%error, "the journal's next file cannot be made yet");
         }

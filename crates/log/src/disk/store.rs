@@ -22,10 +22,13 @@ use parking_lot::{Mutex, RwLock};
 use super::{
     OpenError,
     directory::{Directory, sync_directory},
+    journal::layout::SEGMENT_BYTES,
     layout::{self, Stored},
     overlay::{Change, Generation, Known},
 };
-use crate::{Error, Head, Page, ReadBytes, Retention, Run, Seq, StreamId, Time, expiry::FRESH, frame};
+use crate::{
+    Error, Head, Page, ReadBytes, ReserveBytes, Retention, Run, Seq, StreamId, Time, expiry::FRESH, frame,
+};
 
 // fjall's own limits. The journal's is the least that it allows; with the other it bounds memory and the time that a start takes.
 const CACHE_BYTES: u64 = 16 << 20;
@@ -178,6 +181,12 @@ impl Store {
 
     pub(super) fn available(&self) -> std::io::Result<u64> {
         fs4::available_space(self.directory.path())
+    }
+
+    /// Is there room for another segment of the journal, beside the reserve?
+    pub(super) fn has_room(&self, reserve: ReserveBytes) -> bool {
+        let wanted = reserve.get().saturating_add(SEGMENT_BYTES);
+        self.available().is_ok_and(|available| available >= wanted)
     }
 
     /// Why nothing more is written.
@@ -344,6 +353,7 @@ impl Store {
 
     /// Removes the records of a stream that is marked as deleted.
     pub(super) fn purge(&self, stream: StreamId) -> fjall::Result<()> {
+        let _turning = self.turning.lock();
         let Some(bucket) = self.bucket(stream) else { return Ok(()) };
         loop {
             let all = layout::run_key(stream, Seq::FIRST)..=layout::run_key(stream, Seq::LAST);

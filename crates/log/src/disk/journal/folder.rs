@@ -113,11 +113,11 @@ impl Folder {
         }))
     }
 
-    /// Does away with segments that are not needed any more; one of them is kept for the next use.
-    pub(in crate::disk) fn retire(&self, segments: &[Arc<Segment>]) -> io::Result<()> {
+    /// Does away with segments that are not needed any more; one of them is kept for the next use, if that is wanted.
+    pub(in crate::disk) fn retire(&self, segments: &[Arc<Segment>], keep_spare: bool) -> io::Result<()> {
         for segment in segments {
             let (path, spare) = (self.segment(segment.number), self.path.join(SPARE));
-            if segment.len == SEGMENT_BYTES && !spare.try_exists()? {
+            if keep_spare && segment.len == SEGMENT_BYTES && !spare.try_exists()? {
                 fs::rename(path, spare)?;
             } else {
                 fs::remove_file(path)?;

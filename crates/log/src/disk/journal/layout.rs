@@ -182,3 +182,95 @@ impl Iterator for Pieces<'_> {
         Some(Piece::Broken { from, to: self.end() })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEADER_OF_ALL: Header = Header { number: 2, start: 1 << 24, len: 1 << 24, salt: 77 };
+
+    /// A segment with these entries, and where each ends.
+    fn segment(header: &Header, bodies: &[&[u8]]) -> (Vec<u8>, Vec<usize>) {
+        let mut bytes = header.encode().to_vec();
+        let mut ends = vec![HEADER];
+        for body in bodies {
+            let mut beginning = Vec::new();
+            let position = header.start + bytes.len() as u64;
+            entry(&mut beginning, header.seed(), position, What::Run, b"ab", body);
+            bytes.extend(beginning);
+            bytes.extend_from_slice(body);
+            ends.push(bytes.len());
+        }
+        bytes.resize(bytes.len() + 10_000, 0);
+        (bytes, ends)
+    }
+
+    fn bodies(header: &Header, bytes: &[u8]) -> Vec<Vec<u8>> {
+        let entries = header.pieces(bytes).filter_map(|piece| match piece {
+            Piece::Entry { from, to, .. } => Some(bytes[from + 2..to].to_vec()),
+            Piece::Broken { .. } => None,
+        });
+        entries.collect()
+    }
+
+    /// The bytes that are promised in `docs/log.md`.
+    #[test]
+    fn the_layout_is_the_documented_one() {
+        let header = HEADER_OF_ALL.encode();
+        let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        assert_eq!(&header[..8], b"PRNLJRN1");
+        assert_eq!(hex(&header[8..40]), "0200000000000000000000010000000000000001000000004d00000000000000");
+        assert_eq!(header[40..44], crc32c::crc32c(&header[..40]).to_le_bytes());
+        assert_eq!(header[44..], [0; 20]);
+        let (bytes, ends) = segment(&HEADER_OF_ALL, &[b"hi"]);
+        assert_eq!(hex(&bytes[HEADER + 4..ends[1]]), "040000004000000100000000026162".to_owned() + "6869");
+        let mut summed = 77_u64.to_le_bytes().to_vec();
+        summed.extend_from_slice(&bytes[HEADER + 4..ends[1]]);
+        assert_eq!(bytes[HEADER..HEADER + 4], crc32c::crc32c(&summed).to_le_bytes());
+    }
+
+    #[test]
+    fn no_damage_goes_unnoticed_and_what_follows_is_found() {
+        let all: [&[u8]; 4] = [b"one", b"", &[0; 50], b"four"];
+        let (right, ends) = segment(&HEADER_OF_ALL, &all);
+        assert_eq!(bodies(&HEADER_OF_ALL, &right), all);
+        for index in 0..HEADER {
+            let mut wrong = right.clone();
+            wrong[index] ^= 1;
+            assert_eq!(Header::decode(&wrong), None, "byte {index}");
+        }
+        for index in HEADER..ends[4] {
+            let hit = ends.iter().filter(|end| **end <= index).count() - 1;
+            for bit in 0..8 {
+                let mut wrong = right.clone();
+                wrong[index] ^= 1 << bit;
+                let mut left = all.to_vec();
+                left.remove(hit);
+                assert_eq!(bodies(&HEADER_OF_ALL, &wrong), left, "bit {bit} of byte {index}");
+                let broken = HEADER_OF_ALL.pieces(&wrong).any(|piece| matches!(piece, Piece::Broken { .. }));
+                assert_eq!(broken, hit < 3, "byte {index}");
+            }
+            let whole = if ends.contains(&index) { hit } else { hit.min(3) };
+            assert_eq!(bodies(&HEADER_OF_ALL, &right[..index]), all[..whole], "cut at {index}");
+        }
+    }
+
+    /// A file that is used again, and a payload that looks like an entry.
+    #[test]
+    fn what_is_left_over_is_no_entry() {
+        let (old, _) = segment(&HEADER_OF_ALL, &[b"one", b"two", b"three"]);
+        for again in [
+            Header { salt: 78, ..HEADER_OF_ALL },
+            Header { number: 9, start: 9 << 24, salt: 99, ..HEADER_OF_ALL },
+        ] {
+            let (new, ends) = segment(&again, &[b"one"]);
+            let mut file = old.clone();
+            file[..ends[1]].copy_from_slice(&new[..ends[1]]);
+            assert_eq!(bodies(&again, &file), [b"one"]);
+        }
+        let (moved, _) = segment(&HEADER_OF_ALL, &[&old[HEADER..]]);
+        let mut file = moved.clone();
+        file[HEADER] ^= 1;
+        assert!(bodies(&HEADER_OF_ALL, &file).is_empty(), "none is where it says that it is");
+    }
+}

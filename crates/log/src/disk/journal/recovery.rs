@@ -315,7 +315,11 @@ impl Replay<'_> {
     fn commit(&mut self, until: u64) -> Result<(), OpenError> {
         let mut step = std::mem::take(&mut self.step);
         step.until = until;
-        self.store.apply(&step).map_err(|error| self.store.open_error(error))
+        self.store.apply(&step).map_err(|error| self.store.open_error(error))?;
+        if let Some(floor) = step.floor {
+            self.store.show_floor(floor);
+        }
+        Ok(())
     }
 
     /// An entry whose sum is right, and which says something that cannot be.
