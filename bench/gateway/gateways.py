@@ -1,5 +1,6 @@
 """The gateways that are compared, and the fake upstream: started, asked what they cost, stopped."""
 
+import contextlib
 import os
 import pathlib
 import re
@@ -45,6 +46,10 @@ http {{
 """
 
 
+class Invalid(Exception):
+    """A stream was not whole, or not as it was sent, or the gateway died: nothing of such a run is reported."""
+
+
 class Server:
     """A process, those that it starts, and a folder of its own that goes with it."""
 
@@ -70,13 +75,12 @@ class Server:
     def __exit__(self, *_: object) -> None:
         process = getattr(self, "process", None)
         if process:
-            # nginx takes its workers along.
-            process.send_signal(signal.SIGTERM)
-            try:
-                process.wait(2)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            # nginx takes its workers along; ours ends its streams at the second time.
+            for sign in (signal.SIGTERM, signal.SIGTERM, signal.SIGKILL):
+                process.send_signal(sign)
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(3)
+                    break
         self.said.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -90,6 +94,9 @@ class Server:
         self.url = line.removeprefix("listening on ").strip()
 
     def tree(self) -> list[int]:
+        if self.process.poll() is not None:
+            said = (self.folder / "said").read_text(encoding="utf-8").strip().splitlines()
+            raise Invalid(f"{self.name} ended by itself with {self.process.returncode}: {' / '.join(said[-3:])}")
         found, new = [], [self.process.pid]
         while new:
             found += new
@@ -168,17 +175,15 @@ class Nginx(Server):
 
 
 class Perennial(Server):
-    def __init__(self, upstream: str, binary: pathlib.Path, name: str = "perennial", flags: str = "") -> None:
+    def __init__(self, upstream: str, binary: pathlib.Path, name: str = "perennial", flags: str = "", under: str = "") -> None:
         super().__init__(upstream)
-        self.binary, self.name, self.flags = binary, name, shlex.split(flags)
+        self.binary, self.name, self.flags, self.under = binary, name, shlex.split(flags), shlex.split(under)
 
     def command(self) -> list[str]:
-        command = [str(self.binary), "serve", "--listen", "127.0.0.1:0", "--upstream", self.upstream, "--upstream-key", "bench"]
+        command = [*self.under, str(self.binary), "serve", "--listen", "127.0.0.1:0", "--upstream", self.upstream, "--upstream-key", "bench"]
         known = subprocess.run([self.binary, "serve", "--help"], capture_output=True, text=True, check=True).stdout
-        if "--data" in known:
-            command += ["--data", str(self.folder / "data")]
-        for flag, value in LIMITS.items():
-            if flag in known:
+        for flag, value in {"--data": str(self.folder / "data"), **LIMITS}.items():
+            if re.search(rf"{flag}(?![\w-])", known):
                 command += [flag, value]
         return command + self.flags
 

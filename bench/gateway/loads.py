@@ -8,11 +8,7 @@ import resource
 import subprocess
 import time
 
-from gateways import Direct, Server, Upstream
-
-
-class Invalid(Exception):
-    """A stream was not whole, or not as it was sent: nothing of such a run is reported."""
+from gateways import Direct, Invalid, Server, Upstream
 
 
 class Unable(Exception):
@@ -63,7 +59,7 @@ class Client:
             process.wait()
         findings = json.loads(line) if line.startswith("{") else {"invalid": f"the load client ended with {process.returncode}"}
         if "invalid" in findings:
-            raise Invalid(findings["invalid"])
+            raise Invalid(f"{gateway.name}: {findings['invalid']}")
         if "unable" in findings:
             raise Unable(findings["unable"])
         # What was put off, such as writing a log, is part of the price.
@@ -77,7 +73,7 @@ class Client:
         command = [self.binary, "close", gateway.url, self.upstream.url, phase, str(tries)]
         findings = json.loads(subprocess.run(command, capture_output=True, text=True, check=False).stdout or "{}")
         if "closed_ms" not in findings:
-            raise Invalid(findings.get("invalid", "the load client died"))
+            raise Invalid(f"{gateway.name}: {findings.get('invalid', 'the load client died')}")
         return findings["closed_ms"]
 
     def cpu(self) -> float:

@@ -178,3 +178,121 @@ fn own(mut event: &[u8]) -> Own<'_> {
         Own::Event(event)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEAD: &str = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+    const DELTAS: u64 = 3;
+
+    fn events(face: Face) -> Vec<Vec<u8>> {
+        let mut events: Vec<Vec<u8>> = answer::FIRST.iter().map(|event| event.as_bytes().to_vec()).collect();
+        for stamp in 0..DELTAS {
+            let mut delta = Vec::new();
+            answer::push_delta(1_000_000_007 + stamp, &mut delta);
+            events.push(delta);
+        }
+        events.extend(answer::LAST.iter().map(|event| event.as_bytes().to_vec()));
+        if face == Face::Resumable {
+            for (number, event) in events.iter_mut().enumerate() {
+                event.splice(..0, format!("id: {number}.1\n").into_bytes());
+            }
+            events.insert(0, b"retry: 1000\n\n".to_vec());
+            events.insert(4, b": still here\n\n".to_vec());
+            events.push(b"id: 9.1\nevent: perennial.terminal\ndata: {}\n\n".to_vec());
+        }
+        events
+    }
+
+    fn raw(events: &[Vec<u8>]) -> Vec<u8> {
+        let mut raw = HEAD.as_bytes().to_vec();
+        for event in events {
+            raw.extend_from_slice(format!("{:x}\r\n", event.len()).as_bytes());
+            raw.extend_from_slice(event);
+            raw.extend_from_slice(b"\r\n");
+        }
+        raw.extend_from_slice(b"0\r\n\r\n");
+        raw
+    }
+
+    fn stamps(face: Face, pieces: &[&[u8]]) -> Result<Vec<u64>, Invalid> {
+        let mut reader = Reader::new(face, DELTAS);
+        let mut stamps = Vec::new();
+        for piece in pieces {
+            reader.read(piece, |_, part| {
+                if let Part::Delta { stamp } = part {
+                    stamps.push(stamp);
+                }
+            })?;
+        }
+        if reader.is_over() { Ok(stamps) } else { Err("not over".to_owned()) }
+    }
+
+    #[test]
+    fn any_division_gives_the_same_stamps() {
+        for face in [Face::Plain, Face::Resumable] {
+            let raw = raw(&events(face));
+            let whole = vec![1_000_000_007, 1_000_000_008, 1_000_000_009];
+            for cut in 0..=raw.len() {
+                assert_eq!(
+                    stamps(face, &[&raw[..cut], &raw[cut..]]),
+                    Ok(whole.clone()),
+                    "{face:?} cut at {cut}"
+                );
+            }
+            let bytes: Vec<&[u8]> = raw.chunks(1).collect();
+            assert_eq!(stamps(face, &bytes), Ok(whole));
+        }
+    }
+
+    #[test]
+    fn a_changed_or_missing_byte_is_found() {
+        let sent = events(Face::Plain);
+        for number in 0..sent.len() {
+            for place in 0..sent[number].len() {
+                let mut changed = sent.clone();
+                // Not a digit, which could be of another time.
+                changed[number][place] ^= 0x80;
+                assert!(
+                    stamps(Face::Plain, &[&raw(&changed)]).is_err(),
+                    "event {number}, byte {place} changed"
+                );
+                let mut missing = sent.clone();
+                missing[number].remove(place);
+                assert!(
+                    stamps(Face::Plain, &[&raw(&missing)]).is_err(),
+                    "event {number}, byte {place} missing"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_missing_or_repeated_event_is_found() {
+        for face in [Face::Plain, Face::Resumable] {
+            let sent = events(face);
+            for number in 0..sent.len() {
+                // Of a comment nobody knows whether it was sent.
+                if face == Face::Plain || ![0, 4].contains(&number) {
+                    let mut missing = sent.clone();
+                    missing.remove(number);
+                    assert!(stamps(face, &[&raw(&missing)]).is_err(), "{face:?}, event {number} missing");
+                }
+                if face == Face::Plain && !(2..5).contains(&number) {
+                    let mut repeated = sent.clone();
+                    repeated.insert(number, sent[number].clone());
+                    assert!(stamps(face, &[&raw(&repeated)]).is_err(), "{face:?}, event {number} twice");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn an_answer_that_breaks_off_is_not_whole() {
+        let raw = raw(&events(Face::Plain));
+        for cut in 0..raw.len() {
+            assert!(stamps(Face::Plain, &[&raw[..cut]]).is_err(), "broken off at {cut}");
+        }
+    }
+}

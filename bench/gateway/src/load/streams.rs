@@ -15,7 +15,7 @@ use crate::now;
 
 const ALARM: Token = Token(usize::MAX - 1);
 /// Beyond this a run is stuck.
-const PATIENCE: u64 = 300_000_000_000;
+const PATIENCE: u64 = 120_000_000_000;
 
 /// What is asked, how often, and of whom.
 #[derive(Clone, Debug)]
@@ -215,7 +215,7 @@ impl<M: FnMut(Mark, u64)> Load<M> {
                 self.reach(Mark::Flowing);
             }
         }
-        if after >= self.plan.deltas / 2 && self.plan.hold == 0 {
+        if after >= answer::FIRST.len() as u64 + self.plan.deltas / 2 && self.plan.hold == 0 {
             self.reach(Mark::Half);
         }
         if over {
