@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 
-LIMITS = {"--max-streams-per-key": "100000", "--max-readers": "100000", "--max-connections": "100000"}
+LIMITS = dict.fromkeys(("--max-connections", "--max-streams", "--max-streams-per-key", "--max-readers"), "100000")
 NGINX = """
 daemon off;
 worker_processes 1;
