@@ -25,6 +25,7 @@ mod client;
 mod conversation;
 mod course;
 mod credential;
+mod cursor;
 mod deadlines;
 mod encoding;
 mod error;
@@ -33,7 +34,9 @@ mod exchange;
 mod linger;
 mod messages;
 mod options;
+mod position;
 mod reading;
+mod reconnect;
 pub mod request;
 mod request_body;
 pub mod resources;
@@ -50,7 +53,7 @@ pub use client::{Client, DEFAULT_BASE_URL, DEFAULT_VERSION};
 pub use conversation::{Conversation, Next};
 pub use deadlines::Deadlines;
 pub use error::{Clock, Error, ErrorKind, Phase};
-pub use event::{Retrying, StreamEvent};
+pub use event::{LogEvent, Retrying, StreamEvent};
 pub use messages::Messages;
 pub use options::RequestOptions;
 pub use perennial_protocol as protocol;
@@ -59,6 +62,8 @@ pub use perennial_protocol::{
     ApiError, BlockStatus, ContentBlock, End, Message, Place, Raw, StopReason, ToolInput, ToolUse,
     Transcript, Truncation, Turn, Usage,
 };
+pub use position::Position;
+pub use reconnect::ReconnectPolicy;
 pub use request::{MessageRequest, ParseOutput};
 pub use request_body::{IntoRequest, RequestBody};
 pub use response::{RateLimit, RateLimits, ResponseInfo};

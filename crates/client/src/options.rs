@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use crate::{Deadlines, Error, MaxEventBytes, RetryPolicy};
+use crate::{Deadlines, Error, MaxEventBytes, ReconnectPolicy, RetryPolicy};
 
 /// What one request is to have otherwise than its client.
 ///
@@ -23,6 +23,7 @@ pub struct RequestOptions {
     pub(crate) betas: Vec<String>,
     pub(crate) deadlines: Option<Deadlines>,
     pub(crate) retries: Option<RetryPolicy>,
+    pub(crate) reconnects: Option<ReconnectPolicy>,
     pub(crate) max_event_bytes: Option<MaxEventBytes>,
     invalid: Option<String>,
 }
@@ -60,6 +61,12 @@ impl RequestOptions {
         self
     }
 
+    /// How an attached stream comes back, in place of the client's way.
+    pub fn reconnects(mut self, reconnects: ReconnectPolicy) -> Self {
+        self.reconnects = Some(reconnects);
+        self
+    }
+
     /// The limit on one event in place of the client's.
     pub fn max_event_bytes(mut self, limit: MaxEventBytes) -> Self {
         self.max_event_bytes = Some(limit);
@@ -75,6 +82,7 @@ impl RequestOptions {
         options.betas.extend(over.betas.iter().cloned());
         options.deadlines = over.deadlines.or(options.deadlines);
         options.retries = over.retries.or(options.retries);
+        options.reconnects = over.reconnects.or(options.reconnects);
         options.max_event_bytes = over.max_event_bytes.or(options.max_event_bytes);
         options.invalid = over.invalid.clone().or(options.invalid);
         options
