@@ -16,6 +16,7 @@ mod logging;
 mod output;
 mod serve;
 mod sim;
+mod store;
 
 use std::process::ExitCode;
 use std::time::Duration;

@@ -1,15 +1,20 @@
 //! `perennial serve`: the gateway as a service.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use perennial_gateway::{Clocks, Gateway, Key};
+use perennial_gateway::{
+    Clocks, Gateway, Key, Limits, MaxBodyBytes, MaxConnections, MaxReaders, MaxStreams, MaxStreamsPerKey,
+    OnDisconnect,
+};
 use tokio::sync::oneshot;
 
 use crate::exit::{Exit, Failure, say};
 use crate::listen::{self, Signals};
 use crate::sim::SimulatorArgs;
+use crate::store::StoreArgs;
 use crate::{Run, embedded, logging, seconds};
 
 const CLAUDE_API: &str = "https://api.anthropic.com";
@@ -37,17 +42,68 @@ pub(crate) struct ServeArgs {
         value_delimiter = ','
     )]
     client_key: Vec<String>,
+    /// A key that may do the same, and read and stop the streams of all keys
+    #[arg(
+        long,
+        value_name = "KEY",
+        env = "PERENNIAL_OPERATOR_KEYS",
+        hide_env_values = true,
+        value_delimiter = ','
+    )]
+    operator_key: Vec<String>,
+    /// An origin whose web pages may ask, such as https://app.example; may be given several times
+    #[arg(long, value_name = "ORIGIN", env = "PERENNIAL_ALLOW_ORIGINS", value_delimiter = ',')]
+    allow_origin: Vec<String>,
+    #[command(flatten, next_help_heading = "Streams")]
+    store: StoreArgs,
+    /// What becomes of the stream of a client that goes: cancel, grace=SECONDS or detach. A request may say otherwise
+    #[arg(long, value_name = "POLICY", default_value = "cancel", env = "PERENNIAL_ON_DISCONNECT", help_heading = "Streams")]
+    on_disconnect: OnDisconnect,
+    #[command(flatten, next_help_heading = "Limits")]
+    limits: LimitArgs,
     /// Seconds of silence after which a client gets a ping
-    #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "15")]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "15", help_heading = "Clocks")]
     ping: Duration,
     /// Seconds of silence of the upstream after which a stream is given up
-    #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "60")]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "60", help_heading = "Clocks")]
     silence: Duration,
     /// Seconds that running streams get to end once the service is to stop
-    #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "600")]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "600", help_heading = "Clocks")]
     drain: Duration,
     #[command(flatten, next_help_heading = "Embedded simulator")]
     simulator: SimulatorArgs,
+}
+
+/// How much is taken on.
+#[derive(Debug, Args)]
+struct LimitArgs {
+    /// Connections of clients
+    #[arg(long, value_name = "N", default_value_t = MaxConnections::default().0)]
+    max_connections: usize,
+    /// Streams that run at once
+    #[arg(long, value_name = "N", default_value_t = MaxStreams::default().0)]
+    max_streams: usize,
+    /// Streams of one key that run at once
+    #[arg(long, value_name = "N", default_value_t = MaxStreamsPerKey::default().0)]
+    max_streams_per_key: usize,
+    /// Readers of one stream that runs
+    #[arg(long, value_name = "N", default_value_t = MaxReaders::default().0)]
+    max_readers: usize,
+    /// Bytes of a request's body
+    #[arg(long, value_name = "BYTES", default_value_t = MaxBodyBytes::default().0)]
+    max_body: usize,
+}
+
+impl LimitArgs {
+    fn limits(&self) -> Limits {
+        let mut limits = Limits::default();
+        limits.connections = MaxConnections(self.max_connections);
+        limits.streams = MaxStreams(self.max_streams);
+        limits.streams_per_key = MaxStreamsPerKey(self.max_streams_per_key);
+        limits.readers = MaxReaders(self.max_readers);
+        limits.body = MaxBodyBytes(self.max_body);
+        limits
+    }
 }
 
 /// Where requests go, and what must live as long as they do.
@@ -75,7 +131,14 @@ async fn serve(args: &ServeArgs) -> Run {
     let target = target(args).await?;
     let mut clocks = Clocks::default();
     (clocks.ping, clocks.silence, clocks.drain) = (args.ping, args.silence, args.drain);
-    let mut builder = Gateway::builder(target.url).answers_from(target.words).clocks(clocks);
+    let store = args.store.open().await?;
+    let mut builder = Gateway::builder(target.url)
+        .answers_from(target.words)
+        .clocks(clocks)
+        .limits(args.limits.limits())
+        .log(Arc::clone(&store.log))
+        .secret(store.secret)
+        .on_disconnect(args.on_disconnect);
     builder = match target.credential {
         Some(Credential::Key(key)) => builder.upstream_key(key),
         Some(Credential::Token(token)) => builder.upstream_token(token),
@@ -83,6 +146,12 @@ async fn serve(args: &ServeArgs) -> Run {
     };
     for key in args.client_key.iter().filter(|key| !key.trim().is_empty()) {
         builder = builder.client_key(usable(key, "--client-key")?);
+    }
+    for key in args.operator_key.iter().filter(|key| !key.trim().is_empty()) {
+        builder = builder.operator_key(usable(key, "--operator-key")?);
+    }
+    for origin in args.allow_origin.iter().filter(|origin| !origin.trim().is_empty()) {
+        builder = builder.allow_origin(origin);
     }
     let gateway = builder.build().map_err(|error| Failure::new(Exit::Configuration, error))?;
     let unusable = |error| Failure::new(Exit::Configuration, error);
@@ -101,16 +170,20 @@ async fn serve(args: &ServeArgs) -> Run {
     listen::announce(&listener)?;
     let (stop, stopped) = oneshot::channel::<()>();
     let mut serving = std::pin::pin!(gateway.run(listener, async { drop(stopped.await) }));
-    tokio::select! {
-        served = &mut serving => return served.map(|()| Exit::Done).map_err(unusable),
-        () = signals.next() => {}
-    }
-    say("stopping: no new requests; running streams may end (a second signal ends them now)");
-    drop(stop);
-    tokio::select! {
-        served = serving => served.map(|()| Exit::Done).map_err(unusable),
-        () = signals.next() => Ok(Exit::Interrupted),
-    }
+    let served = tokio::select! {
+        served = &mut serving => served,
+        () = signals.next() => {
+            say("stopping: no new requests; running streams may end (a second signal ends them now)");
+            drop(stop);
+            tokio::select! {
+                served = &mut serving => served,
+                // What still runs is settled at the next start.
+                () = signals.next() => return Ok(Exit::Interrupted),
+            }
+        }
+    };
+    store.log.close().await.map_err(|error| Failure::new(Exit::Other, error))?;
+    served.map(|()| Exit::Done).map_err(unusable)
 }
 
 async fn target(args: &ServeArgs) -> Result<Target, Failure> {

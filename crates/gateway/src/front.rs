@@ -43,6 +43,11 @@ An application, Claude Code or an official SDK is pointed here by its environmen
 
   export ANTHROPIC_BASE_URL={base}
 
+A stream that outlives its reader, and can be read from anywhere (docs/streams.md, GET /openapi.json):
+
+  curl {base}/v1/streams -H "content-type: application/json" ... (the same body)
+  curl -N {base}/v1/streams/strm_.../events
+
 Others: GET /v1/models, POST /v1/messages/count_tokens, /v1/messages/batches, GET /healthz, GET /readyz.
 "#
     );

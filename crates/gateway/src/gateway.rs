@@ -5,14 +5,18 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
+use http::HeaderValue;
+use perennial_log::{Log, MemoryLog, MemoryOptions};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::access::{Access, Credential, Key};
+use crate::access::{Access, Credential, Key, Secret};
+use crate::generation::{Live, OnDisconnect};
 use crate::limits::{Clocks, Limits};
 use crate::server;
 use crate::service::Service;
+use crate::streams::IdempotencyKeys;
 use crate::upstream::{NotAnUpstream, Upstream};
 
 /// A gateway that is ready to serve. See the [crate documentation](crate).
@@ -26,19 +30,34 @@ pub struct Gateway {
 pub struct Builder {
     upstream: String,
     answers: String,
-    access: Access,
+    clients: Vec<Key>,
+    operators: Vec<Key>,
+    credential: Option<Credential>,
+    origins: Vec<HeaderValue>,
+    secret: Option<Secret>,
+    log: Option<Arc<dyn Log>>,
+    on_disconnect: OnDisconnect,
     limits: Limits,
     clocks: Clocks,
 }
 
 /// A gateway that cannot be built as asked.
 #[derive(Debug, thiserror::Error)]
-#[error("the upstream `{url}` cannot be used: {reason}")]
-#[non_exhaustive]
-pub struct BuildError {
-    url: String,
-    #[source]
-    reason: NotAnUpstream,
+#[error(transparent)]
+pub struct BuildError(#[from] Unbuildable);
+
+#[derive(Debug, thiserror::Error)]
+enum Unbuildable {
+    #[error("the upstream `{url}` cannot be used: {reason}")]
+    Upstream {
+        url: String,
+        #[source]
+        reason: NotAnUpstream,
+    },
+    #[error("the system gives no random bytes for a secret: {0}")]
+    Secret(#[source] io::Error),
+    #[error("`{0}` is no origin; give one like https://app.example, without a path")]
+    Origin(String),
 }
 
 /// A gateway that cannot serve.
@@ -62,7 +81,13 @@ impl Gateway {
         Builder {
             upstream: upstream.into(),
             answers: "the service that this gateway was given".to_owned(),
-            access: Access::default(),
+            clients: Vec::new(),
+            operators: Vec::new(),
+            credential: None,
+            origins: Vec::new(),
+            secret: None,
+            log: None,
+            on_disconnect: OnDisconnect::default(),
             limits: Limits::default(),
             clocks: Clocks::default(),
         }
@@ -117,14 +142,14 @@ impl Builder {
     /// The key that goes up in place of the client's, as `x-api-key`.
     #[must_use]
     pub fn upstream_key(mut self, key: Key) -> Self {
-        self.access.upstream = Some(Credential::ApiKey(key));
+        self.credential = Some(Credential::ApiKey(key));
         self
     }
 
     /// The token that goes up in place of the client's credential, as `Authorization: Bearer`.
     #[must_use]
     pub fn upstream_token(mut self, token: Key) -> Self {
-        self.access.upstream = Some(Credential::Token(token));
+        self.credential = Some(Credential::Token(token));
         self
     }
 
@@ -138,7 +163,45 @@ impl Builder {
     /// Adds a key that clients may show. Without any, no key is asked for, and only programs of this machine are answered.
     #[must_use]
     pub fn client_key(mut self, key: Key) -> Self {
-        self.access.clients.push(key);
+        self.clients.push(key);
+        self
+    }
+
+    /// Adds a key that may do what a client key may, and read and stop the streams of all others too.
+    #[must_use]
+    pub fn operator_key(mut self, key: Key) -> Self {
+        self.operators.push(key);
+        self
+    }
+
+    /// Adds an origin whose web pages may ask, such as `https://app.example`. Without any, pages of other origins are not answered.
+    #[must_use]
+    pub fn allow_origin(mut self, origin: &str) -> Self {
+        // Judged when the gateway is built.
+        self.origins.push(HeaderValue::from_str(origin.trim()).unwrap_or_else(|_| HeaderValue::from_static("")));
+        self
+    }
+
+    /// Where streams are kept; without one in this process's memory, for a day, and gone with it.
+    ///
+    /// Streams that a process before this one left in it without an end are settled when the gateway runs.
+    #[must_use]
+    pub fn log(mut self, log: Arc<dyn Log>) -> Self {
+        self.log = Some(log);
+        self
+    }
+
+    /// The secret under which capability URLs are made; kept, they survive a restart. Without one they end with the process.
+    #[must_use]
+    pub fn secret(mut self, secret: Secret) -> Self {
+        self.secret = Some(secret);
+        self
+    }
+
+    /// What becomes of the stream of a `POST /v1/messages` whose client goes, where the request does not say. [`OnDisconnect::Cancel`].
+    #[must_use]
+    pub fn on_disconnect(mut self, policy: OnDisconnect) -> Self {
+        self.on_disconnect = policy;
         self
     }
 
@@ -159,21 +222,46 @@ impl Builder {
     /// The gateway.
     ///
     /// # Errors
-    /// When the upstream's address is none.
+    /// When the upstream's address is none, an origin is none, or the system has no random bytes.
     pub fn build(self) -> Result<Gateway, BuildError> {
         let upstream = Upstream::new(&self.upstream, self.clocks.connect)
-            .map_err(|reason| BuildError { url: self.upstream, reason })?;
+            .map_err(|reason| Unbuildable::Upstream { url: self.upstream, reason })?;
+        if let Some(wrong) = self.origins.iter().find(|origin| !is_origin(origin)) {
+            return Err(Unbuildable::Origin(String::from_utf8_lossy(wrong.as_bytes()).into_owned()).into());
+        }
+        let secret = match self.secret {
+            Some(secret) => secret,
+            None => Secret::random().map_err(Unbuildable::Secret)?,
+        };
+        let access = Access {
+            clients: self.clients,
+            operators: self.operators,
+            upstream: self.credential,
+            origins: self.origins,
+            secret,
+        };
         let service = Service {
-            access: self.access,
+            access,
             limits: self.limits,
             clocks: self.clocks,
             upstream,
             answers: self.answers,
+            log: self.log.unwrap_or_else(|| Arc::new(MemoryLog::new(MemoryOptions::default()))),
+            live: Live::default(),
+            on_disconnect: self.on_disconnect,
+            idempotency: IdempotencyKeys::default(),
             draining: CancellationToken::new(),
-            ending: CancellationToken::new(),
         };
         Ok(Gateway { service: Arc::new(service) })
     }
+}
+
+/// `SCHEME://HOST[:PORT]`, as browsers write it.
+fn is_origin(origin: &HeaderValue) -> bool {
+    let uri = origin.to_str().ok().and_then(|origin| origin.parse::<http::Uri>().ok());
+    uri.is_some_and(|uri| {
+        uri.scheme().is_some() && uri.authority().is_some() && !origin.as_bytes().ends_with(b"/") && uri.path() == "/"
+    })
 }
 
 /// A gateway that runs in the background and begins to stop when this is dropped.

@@ -7,6 +7,13 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderValue};
 
+/// In answers: the name of the stream.
+pub(crate) const STREAM: HeaderName = HeaderName::from_static("perennial-stream");
+/// In requests: what becomes of the stream when nobody reads it.
+pub(crate) const ON_DISCONNECT: HeaderName = HeaderName::from_static("perennial-on-disconnect");
+/// In requests for a message: `on` for `id:` lines.
+pub(crate) const EVENT_IDS: HeaderName = HeaderName::from_static("perennial-event-ids");
+
 /// What concerns one connection and never goes further (RFC 9110, 7.6.1).
 const HOP_BY_HOP: [HeaderName; 9] = [
     CONNECTION,
@@ -21,7 +28,7 @@ const HOP_BY_HOP: [HeaderName; 9] = [
 ];
 
 /// What is meant for the gateway: its credentials and its host, and what a browser or a proxy tells about the person behind it.
-const NOT_UP: [HeaderName; 13] = [
+const NOT_UP: [HeaderName; 15] = [
     HOST,
     CONTENT_LENGTH,
     EXPECT,
@@ -35,6 +42,8 @@ const NOT_UP: [HeaderName; 13] = [
     HeaderName::from_static("x-forwarded-for"),
     HeaderName::from_static("x-forwarded-host"),
     HeaderName::from_static("x-real-ip"),
+    ON_DISCONNECT,
+    EVENT_IDS,
 ];
 
 /// What the upstream says about its own host, which is not ours.
@@ -56,9 +65,14 @@ pub(crate) fn down(headers: &HeaderMap) -> HeaderMap {
 pub(crate) fn down_streaming(headers: &HeaderMap) -> HeaderMap {
     let mut down = down(headers);
     down.remove(CONTENT_LENGTH);
-    down.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform"));
-    down.insert("x-accel-buffering", HeaderValue::from_static("no"));
+    unbuffered(&mut down);
     down
+}
+
+/// Nothing on the way may keep or change what grows.
+pub(crate) fn unbuffered(headers: &mut HeaderMap) {
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform"));
+    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
 }
 
 /// The headers of a message that was folded from a stream.

@@ -1,8 +1,9 @@
 //! The gateway: what SDKs and applications talk to instead of the Claude API.
 //!
-//! Requests go up and events come down unchanged. What the gateway adds is truth about the end: a stream that the upstream cut is ended with
-//! an `error` event, so that no answer is cut short in silence; a client that left is noticed at once, and so is the upstream; a stream that is
-//! silent is kept alive by pings. It refuses to rewrite anything, and to be open to other machines without keys of its own.
+//! Requests go up and events come down unchanged. In between, every answer is a stream in a log: one generation makes it, and everybody who reads it,
+//! on whatever face, is a cursor over the same records, so that a reader may come late, leave, and come back. What the gateway adds is truth
+//! about the end: a stream that is cut says so, a stream that is silent is kept alive, and a stream that nobody wants any more is stopped. It refuses to rewrite
+//! anything, and to be open to other machines without keys of its own.
 //!
 //! ```no_run
 //! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
@@ -18,23 +19,28 @@
 
 mod access;
 mod clock;
-mod fold;
+mod cors;
+mod face;
 mod front;
 mod gateway;
+mod generation;
 mod headers;
 mod limits;
 mod messages;
 mod outlet;
 mod pass;
 mod refusal;
-mod relay;
 mod request;
 mod routes;
 mod server;
 mod service;
+mod streams;
 mod upstream;
-mod watch;
 
-pub use access::Key;
+pub use access::{Key, Secret};
 pub use gateway::{BuildError, Builder, Gateway, Handle, RunError};
-pub use limits::{Clocks, Limits, MaxBodyBytes, MaxConnections};
+pub use generation::{InvalidPolicy, OnDisconnect};
+pub use limits::{
+    Clocks, Limits, MaxBodyBytes, MaxConnections, MaxDetachedTokens, MaxGrace, MaxReaders, MaxStreams,
+    MaxStreamsPerKey, MaxUnread,
+};

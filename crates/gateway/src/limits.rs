@@ -10,6 +10,33 @@ pub struct MaxBodyBytes(pub usize);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct MaxConnections(pub usize);
 
+/// How many streams may run at once. One more is answered with 503. 20,000.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct MaxStreams(pub usize);
+
+/// How many streams of one key may run at once; of all callers together, where there are no keys. One more is answered with 429. 10,000.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct MaxStreamsPerKey(pub usize);
+
+/// How many readers a stream that runs may have. One more is told to come back later. 10,000.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct MaxReaders(pub usize);
+
+/// How long a stream runs at most that nobody reads, whatever its policy. 1 h.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct MaxUnread(pub Duration);
+
+/// The longest grace that a request may ask for. 10 min.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct MaxGrace(pub Duration);
+
+/// The largest `max_tokens` of a request that may be detached: what nobody waits for may not cost more. 200,000.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct MaxDetachedTokens(pub u64);
+
+/// How many streams one connection may read at once.
+pub(crate) const MAX_STREAMS_AT_ONCE: usize = 64;
+
 /// The most that is buffered for one direction of one connection, and so the most that the head of a request or of an answer may have.
 /// hyper's own 400 KB, four times for each stream, would be felt where many clients do not read.
 pub(crate) const BUFFER_BYTES: usize = 64 * 1024;
@@ -22,6 +49,18 @@ pub struct Limits {
     pub body: MaxBodyBytes,
     /// See [`MaxConnections`].
     pub connections: MaxConnections,
+    /// See [`MaxStreams`].
+    pub streams: MaxStreams,
+    /// See [`MaxStreamsPerKey`].
+    pub streams_per_key: MaxStreamsPerKey,
+    /// See [`MaxReaders`].
+    pub readers: MaxReaders,
+    /// See [`MaxUnread`].
+    pub unread: MaxUnread,
+    /// See [`MaxGrace`].
+    pub grace: MaxGrace,
+    /// See [`MaxDetachedTokens`].
+    pub detached_tokens: MaxDetachedTokens,
 }
 
 /// How long a gateway waits for what. Each clock has one meaning.
@@ -50,16 +89,26 @@ pub struct Clocks {
     pub drain: Duration,
 }
 
-impl Default for MaxBodyBytes {
-    fn default() -> Self {
-        Self(32 * 1024 * 1024)
-    }
+/// The default of each limit.
+macro_rules! defaults {
+    ($($limit:ident = $value:expr;)*) => {$(
+        impl Default for $limit {
+            fn default() -> Self {
+                Self($value)
+            }
+        }
+    )*};
 }
 
-impl Default for MaxConnections {
-    fn default() -> Self {
-        Self(10_000)
-    }
+defaults! {
+    MaxBodyBytes = 32 * 1024 * 1024;
+    MaxConnections = 10_000;
+    MaxStreams = 20_000;
+    MaxStreamsPerKey = 10_000;
+    MaxReaders = 10_000;
+    MaxUnread = Duration::from_secs(3600);
+    MaxGrace = Duration::from_secs(600);
+    MaxDetachedTokens = 200_000;
 }
 
 impl Default for Clocks {

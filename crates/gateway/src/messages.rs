@@ -5,15 +5,20 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
+use http::response::Parts;
+use http::{HeaderValue, Uri};
+use perennial_log::{After, Reader};
 use perennial_protocol::ErrorKind;
 
+use crate::face::{self, Face, FaceBody};
+use crate::generation::{Begun, Live, Opened};
 use crate::headers::Kind;
 use crate::refusal::{Refusal, RequestId};
-use crate::relay::Relay;
 use crate::request::{self, Wish};
 use crate::service::Service;
+use crate::streams::ordered;
 use crate::upstream::UpstreamBody;
-use crate::{fold, headers, pass};
+use crate::{headers, pass};
 
 pub(crate) async fn create(State(service): State<Arc<Service>>, request: Request) -> Response {
     let id = RequestId::new();
@@ -23,11 +28,11 @@ pub(crate) async fn create(State(service): State<Arc<Service>>, request: Request
     }
 }
 
-async fn answer(service: &Service, id: &RequestId, request: Request) -> Result<Response, Refusal> {
+async fn answer(service: &Arc<Service>, id: &RequestId, request: Request) -> Result<Response, Refusal> {
     let (head, body) = request.into_parts();
 
     // 1. Who asks. Before the body is read: a stranger's bytes cost nothing.
-    service.access.admit(&head.headers)?;
+    let caller = service.access.admit(&head.headers)?;
 
     // 2. The whole body, within its limit, so that the upstream never waits for a slow client.
     let body = request::read(body, service.limits.body, &service.clocks).await?;
@@ -38,33 +43,72 @@ async fn answer(service: &Service, id: &RequestId, request: Request) -> Result<R
         Wish::Stream | Wish::Unknown => (false, body),
     };
 
-    // 4. Up, with the right key, and else as it came. From here on the upstream's connection belongs to this request: when the client
-    //    leaves, the server drops the request, and the connection with it, whatever it waits for.
-    let answer = service.up(&head, body).await?;
+    // 4. A stream of it: the request into the log, and a generation that asks the upstream. From here on what becomes of it when the client
+    //    leaves is the policy's to say: the server drops this future, or later the body, and the reader's presence with it.
+    let path = upward(&head.uri);
+    let order = ordered(service, &head.headers, caller.owner, path, body, service.on_disconnect)?;
+    let credential = service.access.credential(&head.headers);
+    let Begun { running, presence, opened } = Live::begin(service, order, credential, true).await?;
 
-    // 5. Down. Errors, and JSON where a stream was asked for, are passed on as they are; what cannot be an answer is none.
-    match headers::kind(answer.headers()) {
-        _ if !answer.status().is_success() => return Ok(pass::down(answer)),
-        Kind::Events => {}
-        Kind::Json => return Ok(pass::down(answer)),
-        // Its reader takes it apart; here its events cannot be seen.
-        Kind::CompressedEvents if !wants_message => return Ok(pass::down(answer)),
-        Kind::CompressedEvents | Kind::Other => return Err(no_answer(&answer)),
-    }
-    let (up, stream) = answer.into_parts();
+    // 5. What the upstream answers. Errors, and JSON where a stream was asked for, are passed on as they are; what cannot be an answer is none.
+    let up = match opened.await {
+        Ok(Opened::Stream(up)) => up,
+        Ok(Opened::Error(up, body)) => return Ok(named(error(&up, body), &running.id.to_string())),
+        Ok(Opened::Other(answer)) => return other(*answer, wants_message),
+        Ok(Opened::Refused(refusal)) => return Err(refusal),
+        Err(_) => return Err(Refusal::new(500, ErrorKind::Api, "the stream ended without a word")),
+    };
+
+    // 6. Down. The client reads the log like everybody else, from its beginning, on the face that it asked for.
     let id = RequestId::of(&up.headers, id);
-    let ending = service.ending.clone().cancelled_owned();
-    if wants_message {
-        let folded = fold::answer(stream, &up.headers, service.clocks, ending, id.clone()).await;
+    let reader = Reader::attach(&service.log, running.id, After::Start)
+        .await
+        .map_err(|error| Refusal::of_log(&error))?;
+    let response = if wants_message {
+        let folded = face::folded(reader, presence, &up.headers, service.clocks, id.clone()).await;
         // The upstream's id and limits belong to its failure as well.
-        return Ok(
-            folded.unwrap_or_else(|refusal| refusal.response_over(headers::down_folded(&up.headers), &id))
-        );
+        folded.unwrap_or_else(|refusal| refusal.response_over(headers::down_folded(&up.headers), &id))
+    } else {
+        let with_ids = head.headers.get(headers::EVENT_IDS).is_some_and(|value| value == "on");
+        let face = if with_ids { Face::MessagesWithIds } else { Face::Messages };
+        let body = FaceBody::new(reader, face, None, service.clocks.ping, presence);
+        let mut response = Response::new(Body::new(body));
+        *response.status_mut() = up.status;
+        *response.headers_mut() = headers::down_streaming(&up.headers);
+        response
+    };
+    Ok(named(response, &running.id.to_string()))
+}
+
+/// The path and the query that go up.
+fn upward(uri: &Uri) -> String {
+    uri.path_and_query().map_or("/", |path| path.as_str()).to_owned()
+}
+
+/// The response with the name of its stream.
+fn named(mut response: Response, stream: &str) -> Response {
+    if let Ok(name) = HeaderValue::from_str(stream) {
+        response.headers_mut().insert(headers::STREAM, name);
     }
-    let mut response = Response::new(Body::new(Relay::new(stream, service.clocks, ending, id)));
+    response
+}
+
+/// An error of the upstream as it is.
+fn error(up: &Parts, body: bytes::Bytes) -> Response {
+    let mut response = Response::new(Body::from(body));
     *response.status_mut() = up.status;
-    *response.headers_mut() = headers::down_streaming(&up.headers);
-    Ok(response)
+    *response.headers_mut() = headers::down(&up.headers);
+    response
+}
+
+/// An answer that is neither a stream that can be read nor an error.
+fn other(answer: http::Response<UpstreamBody>, wants_message: bool) -> Result<Response, Refusal> {
+    match headers::kind(answer.headers()) {
+        Kind::Json => Ok(pass::down(answer)),
+        // Its reader takes it apart; here its events cannot be seen.
+        Kind::CompressedEvents if !wants_message => Ok(pass::down(answer)),
+        _ => Err(no_answer(&answer)),
+    }
 }
 
 /// A 200 that is neither a stream nor JSON: the page of a proxy, mostly. Passed on, some clients would take it for an empty answer.

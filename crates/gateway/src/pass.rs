@@ -29,7 +29,10 @@ async fn passed(service: &Service, request: Request) -> Result<Response, Refusal
     let (head, body) = request.into_parts();
     service.access.admit(&head.headers)?;
     let body = request::read(body, service.limits.body, &service.clocks).await?;
-    let answer = service.up(&head, body).await?;
+    let mut headers = headers::up(&head.headers);
+    headers.extend(service.access.credential(&head.headers));
+    let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
+    let answer = service.up(head.method.clone(), path, headers, body).await?;
     Ok(down(answer))
 }
 

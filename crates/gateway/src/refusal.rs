@@ -12,6 +12,8 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use perennial_protocol::ErrorKind;
 use serde_json::json;
 
+use crate::generation::Cut;
+
 /// The id of one request; stands in the header `request-id` and in error bodies.
 #[derive(Clone, Debug)]
 pub(crate) struct RequestId(Box<str>);
@@ -66,8 +68,58 @@ impl Refusal {
         self
     }
 
+    /// What the log says of a stream, or of itself.
+    pub(crate) fn of_log(error: &perennial_log::Error) -> Self {
+        if error.is_not_found() {
+            return Self::not_found();
+        }
+        if error.is_gone() {
+            return Self::new(410, ErrorKind::NotFound, "the stream was deleted or has expired");
+        }
+        if error.is_diverged() {
+            let message = match error.last_common() {
+                Some(common) => format!(
+                    "the position is not one of this stream: what the reader has after {common} is no part of it"
+                ),
+                None => "the position is not one of this stream, which has nothing of what the reader has".to_owned(),
+            };
+            return Self::new(412, ErrorKind::Conflict, message);
+        }
+        tracing::warn!(%error, "the log does not answer");
+        let message = if error.is_full() {
+            "the gateway's log is full; try again later"
+        } else {
+            "the gateway's log does not answer; try again later"
+        };
+        Self::new(503, ErrorKind::Overloaded, message)
+    }
+
+    /// A stream that is not there, or not for the caller: both are answered alike.
+    pub(crate) fn not_found() -> Self {
+        Self::new(404, ErrorKind::NotFound, "there is no such stream")
+    }
+
+    /// Why an answer did not even begin.
+    pub(crate) fn of_cut(cut: Cut) -> Self {
+        let error = cut.error(None);
+        Self::new(error.status, error.kind, error.message)
+    }
+
+    pub(crate) fn kind(&self) -> &ErrorKind {
+        &self.kind
+    }
+
+    pub(crate) fn status(&self) -> StatusCode {
+        self.status
+    }
+
     pub(crate) fn message(&self) -> &str {
         &self.message
+    }
+
+    /// Whether it is trouble that will pass.
+    pub(crate) fn will_pass(&self) -> bool {
+        matches!(self.status.as_u16(), 429 | 503 | 529)
     }
 
     pub(crate) fn response(self, id: &RequestId) -> Response {
@@ -86,7 +138,7 @@ impl Refusal {
         if let Ok(id) = HeaderValue::from_str(&id.0) {
             headers.insert("request-id", id);
         }
-        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+        if self.status == StatusCode::SERVICE_UNAVAILABLE || self.status == StatusCode::TOO_MANY_REQUESTS {
             headers.entry(RETRY_AFTER).or_insert(const { HeaderValue::from_static("1") });
         }
         response

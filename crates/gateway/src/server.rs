@@ -14,6 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
+use crate::generation;
 use crate::limits::BUFFER_BYTES;
 use crate::outlet::Outlet;
 use crate::refusal::{RequestId, error_body};
@@ -33,6 +34,9 @@ pub(crate) async fn run(
     shutdown: impl Future<Output = ()> + Send,
 ) {
     let router = routes::router(Arc::clone(&service));
+    // Beside the accepting: whoever reads a stream that is not settled yet waits for what comes of it.
+    let settling = Arc::clone(&service);
+    let settling = tokio::spawn(async move { generation::settle(&settling).await });
     let seats = Arc::new(Semaphore::new(service.limits.connections.0.min(Semaphore::MAX_PERMITS)));
     let mut connections = JoinSet::new();
     let mut shutdown = std::pin::pin!(shutdown);
@@ -62,11 +66,16 @@ pub(crate) async fn run(
     }
     drop(listener);
     service.draining.cancel();
-    let ended = async { while connections.join_next().await.is_some() {} };
+    settling.abort();
+    // Streams that nobody reads are waited for as well.
+    let ended = async {
+        while connections.join_next().await.is_some() {}
+        service.live.ended().await;
+    };
     let mut ended = std::pin::pin!(ended);
     if tokio::time::timeout(service.clocks.drain, &mut ended).await.is_err() {
         tracing::warn!("streams that still run are ended");
-        service.ending.cancel();
+        service.live.stop_all();
         if tokio::time::timeout(LAST_WRITES, ended).await.is_err() {
             tracing::warn!("connections whose clients do not read are closed");
         }
@@ -83,7 +92,8 @@ async fn serve(service: Arc<Service>, socket: TcpStream, router: Router) {
         .timer(TokioTimer::new())
         .header_read_timeout(service.clocks.header_read)
         .max_buf_size(BUFFER_BYTES)
-        .serve_connection(TokioIo::new(outlet), TowerToHyperService::new(router));
+        .serve_connection(TokioIo::new(outlet), TowerToHyperService::new(router))
+        .with_upgrades();
     let mut connection = std::pin::pin!(connection);
     let served = tokio::select! {
         served = connection.as_mut() => served,

@@ -1,15 +1,19 @@
 //! What every request shares.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::header::LOCATION;
-use http::request::Parts;
+use http::{HeaderMap, Method};
+use perennial_log::Log;
 use perennial_protocol::ErrorKind;
 use tokio_util::sync::CancellationToken;
 
 use crate::access::Access;
-use crate::headers;
+use crate::generation::{Live, OnDisconnect};
 use crate::limits::{Clocks, Limits};
 use crate::refusal::Refusal;
+use crate::streams::IdempotencyKeys;
 use crate::upstream::{Upstream, UpstreamBody, UpstreamFailure};
 
 #[derive(Debug)]
@@ -20,23 +24,27 @@ pub(crate) struct Service {
     pub(crate) upstream: Upstream,
     /// Who answers, in words for people.
     pub(crate) answers: String,
+    /// Where streams are kept.
+    pub(crate) log: Arc<dyn Log>,
+    /// The streams that run here.
+    pub(crate) live: Live,
+    /// What becomes of a drop-in's stream when its client goes, where the request does not say.
+    pub(crate) on_disconnect: OnDisconnect,
+    pub(crate) idempotency: IdempotencyKeys,
     /// The wish to stop: no new connections, `/readyz` says no.
     pub(crate) draining: CancellationToken,
-    /// The end of patience: streams that still run are ended.
-    pub(crate) ending: CancellationToken,
 }
 
 impl Service {
-    /// Sends a request up and waits for the head of the answer.
+    /// Sends a request up, with headers that are meant to, and waits for the head of the answer.
     pub(crate) async fn up(
         &self,
-        head: &Parts,
+        method: Method,
+        path: &str,
+        headers: HeaderMap,
         body: Bytes,
     ) -> Result<http::Response<UpstreamBody>, Refusal> {
-        let mut headers = headers::up(&head.headers);
-        self.access.credential(&head.headers, &mut headers);
-        let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
-        let sent = self.upstream.send(head.method.clone(), path, headers, body);
+        let sent = self.upstream.send(method, path, headers, body);
         match tokio::time::timeout(self.clocks.first_byte, sent).await {
             Ok(Ok(answer)) => usable(answer),
             Ok(Err(failure)) => {

@@ -26,6 +26,7 @@ mod reader;
 mod record;
 mod tail;
 mod time;
+mod waiters;
 mod writer;
 
 pub use disk::{DiskLog, DiskOptions, OpenError};

@@ -1,10 +1,17 @@
 //! A reader: a cursor over one stream, from the store or from the ring, whichever has what comes next.
 
-use std::{collections::VecDeque, fmt, sync::Arc};
+use std::{
+    collections::VecDeque,
+    fmt,
+    future::poll_fn,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
 
-use tokio::sync::watch;
+use parking_lot::Mutex;
 
-use crate::{After, Error, Head, Log, ReadBytes, Run, Seq, StreamId, Tail, tail::State};
+use crate::{After, Error, Head, Log, ReadBytes, Run, Seq, StreamId, Tail, tail::Found, waiters::Place};
 
 /// A cursor over one stream that gives every record once, in order, and waits for more until the terminal record.
 ///
@@ -34,11 +41,16 @@ use crate::{After, Error, Head, Log, ReadBytes, Run, Seq, StreamId, Tail, tail::
 pub struct Reader {
     log: Arc<dyn Log>,
     tail: Arc<Tail>,
-    state: watch::Receiver<State>,
     next: Seq,
     ready: VecDeque<Run>,
     most: ReadBytes,
+    place: Place,
+    // Never locked, since it is only used by who has the reader for himself: it makes the future `Sync`.
+    fetch: Mutex<Option<Fetch>>,
 }
+
+/// A read from the store that is under way.
+type Fetch = Pin<Box<dyn Future<Output = Result<Vec<Run>, Error>> + Send>>;
 
 impl Reader {
     /// A reader of what follows `after`.
@@ -49,22 +61,18 @@ impl Reader {
     /// that epoch.
     pub async fn attach(log: &Arc<dyn Log>, stream: StreamId, after: After) -> Result<Self, Error> {
         let tail = log.tail(stream).await?;
-        let state = tail.watch();
-        let head = {
-            let state = state.borrow();
-            if let Some(gone) = state.broken.as_ref().filter(|error| error.is_gone()) {
-                return Err(gone.clone());
-            }
-            state.head.clone()
-        };
-        let next = head.ok_or_else(|| Error::not_found(stream))?.resume(after)?;
+        if let Some(gone) = tail.broken().filter(Error::is_gone) {
+            return Err(gone);
+        }
+        let next = tail.head().ok_or_else(|| Error::not_found(stream))?.resume(after)?;
         Ok(Self {
             log: Arc::clone(log),
             tail,
-            state,
             next,
             ready: VecDeque::new(),
             most: ReadBytes::default(),
+            place: Place::default(),
+            fetch: Mutex::default(),
         })
     }
 
@@ -90,7 +98,7 @@ impl Reader {
     /// What is known of the stream now.
     #[must_use]
     pub fn head(&self) -> Option<Head> {
-        self.state.borrow().head.clone()
+        self.tail.head()
     }
 
     /// The next records, as soon as there are some; `None` after the terminal record.
@@ -100,56 +108,74 @@ impl Reader {
     /// [`Error::is_gone`] if the stream is deleted or expires while it is read; [`Error::is_unavailable`] if the store fails, after
     /// everything that is durable was given; [`Error::is_damaged`].
     pub async fn next(&mut self) -> Result<Option<Run>, Error> {
+        poll_fn(|context| self.poll_next(context)).await
+    }
+
+    /// What [`next`](Self::next) waits for, for those who are polled themselves. While it is pending, the waker of the last call is
+    /// woken; nothing is allocated for a run that is in memory.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`next`](Self::next).
+    pub fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<Run>, Error>> {
         loop {
-            if let Some(run) = self.try_next() {
-                return Ok(Some(run));
+            if let Some(run) = self.ready.pop_front() {
+                return Poll::Ready(Ok(Some(run)));
             }
-            let state = self.state.borrow_and_update().clone();
-            if let Some(gone) = state.broken.as_ref().filter(|error| error.is_gone()) {
-                return Err(gone.clone());
-            }
-            if state.head.as_ref().is_some_and(|head| head.last >= self.next) {
-                self.fetch().await?;
+            if let Some(fetch) = self.fetch.get_mut() {
+                let runs = ready!(fetch.as_mut().poll(context));
+                *self.fetch.get_mut() = None;
+                self.fetched(runs?)?;
                 continue;
             }
-            if state.head.is_some_and(|head| head.outcome.is_some()) {
-                return Ok(None);
+            let waiting = Some((&mut self.place, context.waker()));
+            match self.tail.find(self.next, self.most.get(), &mut self.ready, waiting) {
+                Found::Runs => self.advance(),
+                Found::Behind => *self.fetch.get_mut() = Some(self.fetch()),
+                Found::Ended => return Poll::Ready(Ok(None)),
+                Found::Broken(why) => return Poll::Ready(Err(why)),
+                Found::Nothing => return Poll::Pending,
             }
-            if let Some(broken) = state.broken {
-                return Err(broken);
-            }
-            // Never an error: the sender is in the tail, which this reader holds.
-            let _ = self.state.changed().await;
         }
     }
 
     /// What can be had without waiting: for putting into one write what is there already.
     pub fn try_next(&mut self) -> Option<Run> {
-        if self.ready.is_empty() {
-            if self.state.borrow().broken.as_ref().is_some_and(Error::is_gone) {
-                return None;
-            }
-            let recent = self.tail.recent(self.next, self.most.get()).unwrap_or_default();
-            self.take(recent);
+        if self.ready.is_empty()
+            && self.fetch.get_mut().is_none()
+            && let Found::Runs = self.tail.find(self.next, self.most.get(), &mut self.ready, None)
+        {
+            self.advance();
         }
         self.ready.pop_front()
     }
 
-    async fn fetch(&mut self) -> Result<(), Error> {
-        let runs = self.log.read(self.stream(), self.next, self.most).await?;
+    fn fetch(&self) -> Fetch {
+        let (log, stream, from, most) = (Arc::clone(&self.log), self.stream(), self.next, self.most);
+        Box::pin(async move { log.read(stream, from, most).await })
+    }
+
+    fn fetched(&mut self, runs: Vec<Run>) -> Result<(), Error> {
         let first = runs.first().and_then(|run| run.first()).map(|record| record.seq);
         if first != Some(self.next) {
             return Err(Error::damaged(self.stream(), format!("record {} is missing", self.next)));
         }
-        self.take(runs);
+        self.ready.extend(runs);
+        self.advance();
         Ok(())
     }
 
-    fn take(&mut self, runs: Vec<Run>) {
-        if let Some(last) = runs.last().and_then(|run| run.last()) {
+    /// Goes on to what follows the runs that are ready.
+    fn advance(&mut self) {
+        if let Some(last) = self.ready.back().and_then(|run| run.last()) {
             self.next = last.seq.plus(1);
         }
-        self.ready.extend(runs);
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        self.tail.leave(self.place);
     }
 }
 

@@ -46,6 +46,10 @@ pub enum Kind {
     Takeover,
     /// Somebody asked to stop.
     Cancel,
+    /// What an upstream answered to an attempt. Not for readers of events.
+    Attempt,
+    /// The beginning of an event that was cut. Not for readers of events.
+    Fragment,
     /// The end, and how it came about. Always the last record, and there is exactly one.
     Terminal(Outcome),
     /// A kind that this version does not know, by its code.
@@ -122,6 +126,8 @@ impl Kind {
             Self::Seam => 3,
             Self::Takeover => 4,
             Self::Cancel => 5,
+            Self::Attempt => 6,
+            Self::Fragment => 7,
             Self::Terminal(Outcome::Completed) => 16,
             Self::Terminal(Outcome::Cancelled) => 17,
             Self::Terminal(Outcome::Failed) => 18,
@@ -141,6 +147,8 @@ impl Kind {
             3 => Self::Seam,
             4 => Self::Takeover,
             5 => Self::Cancel,
+            6 => Self::Attempt,
+            7 => Self::Fragment,
             16 => Self::Terminal(Outcome::Completed),
             17 => Self::Terminal(Outcome::Cancelled),
             18 => Self::Terminal(Outcome::Failed),
@@ -232,6 +240,8 @@ impl fmt::Display for Kind {
             Self::Seam => f.write_str("seam"),
             Self::Takeover => f.write_str("takeover"),
             Self::Cancel => f.write_str("cancel"),
+            Self::Attempt => f.write_str("attempt"),
+            Self::Fragment => f.write_str("fragment"),
             Self::Terminal(_) => f.write_str("terminal"),
             Self::Other(code) => write!(f, "kind {code}"),
         }

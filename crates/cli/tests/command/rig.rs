@@ -19,6 +19,8 @@ pub(crate) fn perennial(arguments: &[&str]) -> Command {
             command.env_remove(&*name);
         }
     }
+    // Tests run side by side; the one folder of this user is for one gateway.
+    command.env("PERENNIAL_DURABILITY", "memory");
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }

@@ -181,7 +181,7 @@ mod tests {
         live.fail(&Error::unavailable("second"));
         let tomorrow = live.tail(StreamId::new());
         for tail in [today, tomorrow] {
-            let why = tail.watch().borrow().broken.clone().unwrap();
+            let why = tail.broken().unwrap();
             assert!(why.to_string().contains("first"), "{why}");
         }
     }

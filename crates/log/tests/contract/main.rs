@@ -44,6 +44,7 @@ stores! {
     reading::{
         resuming_anywhere_gives_the_rest,
         a_waiting_reader_is_woken,
+        a_polled_reader_misses_nothing,
         a_thousand_readers_see_the_same,
         a_slow_reader_misses_nothing,
         another_history_is_told_apart,

@@ -1,6 +1,9 @@
 //! Cases about readers: resuming, waiting, falling behind, knowing another history.
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    task::{Context, Poll, Waker},
+};
 
 use perennial_log::{
     After, Entry, Epoch, Kind, Log, Outcome, ReadBytes, Reader, Record, Seq, StreamId, Writer,
@@ -65,6 +68,46 @@ pub(crate) async fn a_waiting_reader_is_woken(place: &Place) {
     let (read, ended) = tokio::join!(reader.next(), writer.append(&last));
     assert_eq!(read.unwrap().unwrap()[0].position(), ended.unwrap());
     assert!(reader.next().await.unwrap().is_none());
+}
+
+/// A reader inside of something that is polled: polled for nothing, given up and asked again, by another task, it misses nothing.
+pub(crate) async fn a_polled_reader_misses_nothing(place: &Place) {
+    let log = place.open().await;
+    let mut writer = place.writer(&log).await;
+    let mut reader = Reader::attach(&log, writer.stream(), After::Start).await.unwrap();
+    // Nobody ever hears of it again.
+    let mut deaf = Context::from_waker(Waker::noop());
+    let mut seen = 0;
+    for round in 0..40 {
+        // More than the ring keeps, now and then, so that some of it is fetched.
+        let many = if round % 8 == 7 { 30 } else { round % 3 };
+        for number in 0..many {
+            writer.append(&[Entry::event(vec![b'x'; 200 * (number % 2)]), event(number)]).await.unwrap();
+        }
+        for _ in 0..3 {
+            if let Poll::Ready(run) = reader.poll_next(&mut deaf) {
+                seen += run.unwrap().unwrap().len();
+            }
+        }
+        let left = Reader::attach(&log, writer.stream(), After::Seq(Seq::FIRST)).await.unwrap();
+        while reader.position() <= left.head().unwrap().last {
+            // Awaited in a task of its own.
+            let task = tokio::spawn(async move {
+                let run = reader.next().await.unwrap().unwrap();
+                (reader, run)
+            });
+            let run;
+            (reader, run) = task.await.unwrap();
+            assert_eq!(run[0].seq.get(), seen as u64 + 1);
+            seen += run.len();
+        }
+        assert!(reader.poll_next(&mut deaf).is_pending());
+    }
+    let last = [end()];
+    let (read, ended) = tokio::join!(reader.next(), writer.append(&last));
+    assert_eq!(read.unwrap().unwrap()[0].position(), ended.unwrap());
+    assert!(matches!(reader.poll_next(&mut deaf), Poll::Ready(Ok(None))));
+    assert_eq!(seen as u64 + 1, log.head(writer.stream()).await.unwrap().last.get());
 }
 
 pub(crate) async fn a_thousand_readers_see_the_same(place: &Place) {

@@ -14,21 +14,23 @@ pub(crate) async fn a_stream_is_what_was_written(place: &Place) {
         Entry::event("").at(time),
         Entry::new(Kind::Seam, vec![0, 255, 10]).at(time),
         Entry::new(Kind::Cancel, "x").at(time),
+        Entry::new(Kind::Attempt, "{\"status\":529}").at(time),
+        Entry::new(Kind::Fragment, "event: mess").at(time),
         Entry::new(Kind::Other(99), vec![7; 100_000]).at(time),
         Entry::terminal(Outcome::Cancelled, "why").at(time),
     ];
     let mut writer = Writer::create(&log, stream, None, &entries[..1]).await.unwrap();
     assert_eq!(writer.append(&entries[1..4]).await.unwrap().to_string(), "4.1");
-    assert_eq!(writer.append(&entries[4..]).await.unwrap().to_string(), "7.1");
+    assert_eq!(writer.append(&entries[4..]).await.unwrap().to_string(), "9.1");
 
     let found = records(&log, stream, "0").await.unwrap();
     let as_written: Vec<Entry> =
         found.iter().map(|r| Entry { kind: r.kind, time: r.time, payload: r.payload.clone() }).collect();
     assert_eq!(as_written, entries);
     let positions: Vec<String> = found.iter().map(|record| record.position().to_string()).collect();
-    assert_eq!(positions, ["1.1", "2.1", "3.1", "4.1", "5.1", "6.1", "7.1"]);
+    assert_eq!(positions, ["1.1", "2.1", "3.1", "4.1", "5.1", "6.1", "7.1", "8.1", "9.1"]);
     let head = log.head(stream).await.unwrap();
-    assert_eq!((head.last.get(), head.outcome, head.epoch().get()), (7, Some(Outcome::Cancelled), 1));
+    assert_eq!((head.last.get(), head.outcome, head.epoch().get()), (9, Some(Outcome::Cancelled), 1));
 }
 
 pub(crate) async fn a_name_is_taken_once(place: &Place) {

@@ -1,0 +1,131 @@
+//! Where the gateway keeps its streams: a folder, opened by one process at a time, or memory.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+use perennial_gateway::Secret;
+use perennial_log::{DiskLog, DiskOptions, Durability, Log, MemoryLog, MemoryOptions, Retention};
+
+use crate::exit::{Exit, Failure};
+
+#[derive(Debug, Args)]
+pub(crate) struct StoreArgs {
+    /// The folder for streams; without it `perennial` in the system's folder for data
+    #[arg(long, value_name = "DIR", env = "PERENNIAL_DATA")]
+    data: Option<PathBuf>,
+    /// What a stream survives: `memory` nothing, `process` the end of this process, `always` power cuts too
+    #[arg(long, value_name = "WORD", default_value = "process", env = "PERENNIAL_DURABILITY")]
+    durability: Durability,
+    /// Hours that a stream is kept after it was made
+    #[arg(long, value_name = "HOURS", default_value_t = 24, value_parser = clap::value_parser!(u64).range(1..=8784))]
+    retention: u64,
+}
+
+/// The opened store.
+pub(crate) struct Store {
+    pub(crate) log: Arc<dyn Log>,
+    pub(crate) secret: Secret,
+}
+
+impl StoreArgs {
+    pub(crate) async fn open(&self) -> Result<Store, Failure> {
+        let retention = Retention::new(Duration::from_secs(self.retention * 3600));
+        if self.durability == Durability::Memory {
+            let options = MemoryOptions { retention, ..MemoryOptions::default() };
+            let secret = Secret::random().map_err(|error| Failure::new(Exit::Other, error))?;
+            return Ok(Store { log: Arc::new(MemoryLog::new(options)), secret });
+        }
+        let folder = self.folder()?;
+        let unusable =
+            |error: io::Error| Failure::new(Exit::Configuration, format!("{}: {error}", folder.display()));
+        make_private(&folder).map_err(unusable)?;
+        let options =
+            DiskOptions::new().retention(retention).always_sync(self.durability == Durability::Always);
+        let log = DiskLog::open(&folder, options).await.map_err(|error| {
+            let hint = if error.is_locked() { "; or give this one a folder of its own with --data" } else { "" };
+            Failure::new(Exit::Configuration, format!("{error}{hint}"))
+        })?;
+        let secret = kept_secret(&folder.join("secret")).map_err(unusable)?;
+        Ok(Store { log: Arc::new(log), secret })
+    }
+
+    fn folder(&self) -> Result<PathBuf, Failure> {
+        if let Some(folder) = self.data.as_ref().filter(|folder| !folder.as_os_str().is_empty()) {
+            return Ok(folder.clone());
+        }
+        let data = dirs::data_local_dir().ok_or_else(|| {
+            let message = "this system names no folder for data: say where streams are kept with --data DIR";
+            Failure::new(Exit::Configuration, message)
+        })?;
+        Ok(data.join("perennial"))
+    }
+}
+
+/// Streams are what people asked and were told: nobody else's business.
+fn make_private(folder: &Path) -> io::Result<()> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    fs::create_dir_all(folder)?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        fs::set_permissions(folder, fs::Permissions::from_mode(0o700))?;
+    }
+    Ok(())
+}
+
+/// The secret of this folder, made if there is none, so that capability URLs survive a restart.
+fn kept_secret(file: &Path) -> io::Result<Secret> {
+    match fs::read(file) {
+        Ok(bytes) => {
+            let bytes = <[u8; 32]>::try_from(bytes).map_err(|_| {
+                io::Error::other(format!("{} is damaged; without it a new one is made", file.display()))
+            })?;
+            Ok(Secret::new(bytes))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let secret = Secret::random()?;
+            let mut options = OpenOptions::new();
+            options.write(true).create_new(true);
+            #[cfg(unix)]
+            {
+                use std::os::unix::fs::OpenOptionsExt as _;
+                options.mode(0o600);
+            }
+            // Written aside and renamed: a process that is killed here leaves no half of a secret.
+            let aside = file.with_extension("new");
+            drop(fs::remove_file(&aside));
+            let mut made = options.open(&aside)?;
+            made.write_all(secret.expose())?;
+            made.sync_all()?;
+            fs::rename(&aside, file)?;
+            Ok(secret)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_made_once_and_kept_private() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("secret");
+        let first = *kept_secret(&file).unwrap().expose();
+        assert_eq!(*kept_secret(&file).unwrap().expose(), first);
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+        }
+        fs::write(&file, b"short").unwrap();
+        assert!(kept_secret(&file).unwrap_err().to_string().contains("damaged"));
+    }
+}

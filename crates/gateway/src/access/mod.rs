@@ -1,0 +1,188 @@
+//! Who may ask, who may read, and with which key a request goes up.
+
+mod capability;
+mod key;
+mod local;
+mod owner;
+
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use perennial_log::{StreamId, Time};
+use perennial_protocol::ErrorKind;
+
+pub use self::capability::Secret;
+pub(crate) use self::capability::Scope;
+pub use self::key::Key;
+pub(crate) use self::key::Credential;
+pub(crate) use self::owner::Owner;
+use crate::refusal::Refusal;
+
+/// The rules of one gateway.
+#[derive(Clone, Debug)]
+pub(crate) struct Access {
+    /// The keys that clients must show; none means that no key is asked for.
+    pub(crate) clients: Vec<Key>,
+    /// Keys that may read and stop the streams of all others too.
+    pub(crate) operators: Vec<Key>,
+    /// What goes up in place of the client's.
+    pub(crate) upstream: Option<Credential>,
+    /// The origins of web pages that may ask.
+    pub(crate) origins: Vec<HeaderValue>,
+    /// Under which capabilities are made.
+    pub(crate) secret: Secret,
+}
+
+/// Who asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Caller {
+    pub(crate) owner: Owner,
+    /// May read and stop whatever belongs to others.
+    pub(crate) is_operator: bool,
+}
+
+impl Access {
+    pub(crate) fn asks_for_keys(&self) -> bool {
+        !self.clients.is_empty() || !self.operators.is_empty()
+    }
+
+    /// Who sends these headers, if they may ask.
+    pub(crate) fn admit(&self, headers: &HeaderMap) -> Result<Caller, Refusal> {
+        if !self.asks_for_keys() {
+            local::local_only(headers, &self.origins)?;
+            return Ok(Caller { owner: Owner::local(), is_operator: true });
+        }
+        let refuse = |message| Err(Refusal::new(401, ErrorKind::Authentication, message));
+        let Some(shown) = key::shown(headers) else {
+            return refuse("a key of this gateway is required, as x-api-key or Authorization: Bearer");
+        };
+        // Every key is looked at, so that the time does not tell which one came close.
+        let mut caller = None;
+        for (keys, is_operator) in [(&self.clients, false), (&self.operators, true)] {
+            for key in keys {
+                if key.is(shown) {
+                    caller = Some(Caller { owner: Owner::of(key), is_operator });
+                }
+            }
+        }
+        caller.map_or_else(|| refuse("this key is none of this gateway's"), Ok)
+    }
+
+    /// What a capability allows for a stream.
+    pub(crate) fn allows(&self, stream: StreamId, capability: &str) -> Result<Scope, Refusal> {
+        self.secret.allows(stream, capability, Time::now()).ok_or_else(|| {
+            let message = "this capability is not for this stream, or its time is over; ask for a new link";
+            Refusal::new(401, ErrorKind::Authentication, message)
+        })
+    }
+
+    /// The credential that goes up for a request with these headers. A client's key never goes up where it is a key of ours.
+    pub(crate) fn credential(&self, from: &HeaderMap) -> HeaderMap {
+        if let Some(own) = self.own_credential() {
+            return own;
+        }
+        let mut up = HeaderMap::new();
+        if !self.asks_for_keys() {
+            for name in [HeaderName::from_static("x-api-key"), AUTHORIZATION] {
+                if let Some(mut value) = from.get(&name).cloned() {
+                    value.set_sensitive(true);
+                    up.insert(name, value);
+                }
+            }
+        }
+        up
+    }
+
+    /// The gateway's own credential, with which it may ask again when nobody is there who has another.
+    pub(crate) fn own_credential(&self) -> Option<HeaderMap> {
+        self.upstream.as_ref().map(Credential::headers)
+    }
+}
+
+impl Caller {
+    /// Whether the caller may read and stop what belongs to `owner`.
+    pub(crate) fn may_have(&self, owner: &Owner) -> bool {
+        self.is_operator || self.owner == *owner
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn access(clients: &[&str], operators: &[&str], upstream: Option<Credential>) -> Access {
+        let keys = |keys: &[&str]| keys.iter().map(|key| Key::new(key).unwrap()).collect();
+        let secret = Secret::new([0; 32]);
+        Access { clients: keys(clients), operators: keys(operators), upstream, origins: Vec::new(), secret }
+    }
+
+    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
+        pairs.iter().map(|(name, value)| ((*name).parse().unwrap(), value.parse().unwrap())).collect()
+    }
+
+    #[test]
+    fn without_keys_only_this_machine_is_answered() {
+        let mut access = access(&[], &[], None);
+        access.origins.push(HeaderValue::from_static("https://app.example"));
+        for (pairs, admitted) in [
+            (&[("host", "127.0.0.1:8787")][..], true),
+            (&[("host", "localhost")], true),
+            (&[("host", "[::1]:80")], true),
+            (&[], true),
+            (&[("host", "localhost:1"), ("origin", "http://localhost:3000")], true),
+            (&[("host", "evil.example:8787")], false),
+            (&[("host", "127.0.0.1:8787"), ("origin", "https://evil.example")], false),
+            (&[("host", "127.0.0.1:8787"), ("origin", "null")], false),
+            (&[("host", "127.0.0.1.evil.example")], false),
+            (&[("host", "127.0.0.1:8787"), ("origin", "https://app.example")], true),
+            (&[("host", "127.0.0.1:8787"), ("origin", "https://app.example.evil")], false),
+        ] {
+            assert_eq!(access.admit(&headers(pairs)).is_ok(), admitted, "{pairs:?}");
+        }
+    }
+
+    #[test]
+    fn a_client_key_is_asked_for_in_both_headers() {
+        let access = access(&["one", "two"], &[], None);
+        for (pairs, admitted) in [
+            (&[("x-api-key", "one")][..], true),
+            (&[("authorization", "Bearer two")], true),
+            (&[("authorization", "bearer  two")], true),
+            (&[("host", "any.example"), ("x-api-key", "two")], true),
+            (&[("x-api-key", "tw")], false),
+            (&[("x-api-key", "twoo")], false),
+            (&[("x-api-key", "three"), ("authorization", "Bearer two")], false),
+            (&[("authorization", "Basic two")], false),
+            (&[], false),
+        ] {
+            assert_eq!(access.admit(&headers(pairs)).is_ok(), admitted, "{pairs:?}");
+        }
+    }
+
+    #[test]
+    fn a_key_of_ours_never_goes_up() {
+        let shown = headers(&[("x-api-key", "ours"), ("authorization", "Bearer ours")]);
+        let up = |access: &Access| {
+            let up = access.credential(&shown);
+            up.iter().map(|(name, value)| format!("{name}: {}", value.to_str().unwrap())).collect::<Vec<_>>()
+        };
+        let theirs = Key::new("theirs").map(Credential::ApiKey);
+        let token = Key::new("theirs").map(Credential::Token);
+        assert_eq!(up(&access(&["ours"], &[], None)), [""; 0]);
+        assert_eq!(up(&access(&[], &["ours"], None)), [""; 0]);
+        assert_eq!(up(&access(&["ours"], &[], theirs.clone())), ["x-api-key: theirs"]);
+        assert_eq!(up(&access(&[], &[], theirs)), ["x-api-key: theirs"]);
+        assert_eq!(up(&access(&[], &[], token)), ["authorization: Bearer theirs"]);
+        assert_eq!(up(&access(&[], &[], None)), ["x-api-key: ours", "authorization: Bearer ours"]);
+    }
+
+    #[test]
+    fn what_belongs_to_one_key_is_not_anothers() {
+        let access = access(&["one", "two"], &["chief"], None);
+        let caller = |key: &str| access.admit(&headers(&[("x-api-key", key)])).unwrap();
+        assert!(caller("one").may_have(&caller("one").owner));
+        assert!(!caller("one").may_have(&caller("two").owner));
+        assert!(!caller("one").may_have(&Owner::local()));
+        assert!(caller("chief").may_have(&caller("two").owner));
+        assert!(!format!("{:?}", caller("one").owner).contains("one"), "the hash tells nothing");
+    }
+}

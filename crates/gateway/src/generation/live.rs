@@ -1,0 +1,153 @@
+//! The streams that run here, by name; where new ones begin, within the limits.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use http::HeaderMap;
+use parking_lot::Mutex;
+use perennial_log::{Entry, Kind, StreamId, Writer};
+use perennial_protocol::ErrorKind;
+use tokio::sync::oneshot;
+use tokio_util::task::TaskTracker;
+
+use super::{Generation, Opened, Order, Presence, Running, Stop};
+use crate::access::Owner;
+use crate::refusal::Refusal;
+use crate::service::Service;
+
+/// The streams that run here.
+#[derive(Debug, Default)]
+pub(crate) struct Live {
+    state: Mutex<State>,
+    /// The tasks, for those who wait until the last has ended.
+    tasks: TaskTracker,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    streams: HashMap<StreamId, Arc<Running>>,
+    owners: HashMap<Owner, usize>,
+}
+
+/// A stream that has begun.
+#[derive(Debug)]
+pub(crate) struct Begun {
+    pub(crate) running: Arc<Running>,
+    /// The first reader, where there is one from the beginning.
+    pub(crate) presence: Option<Presence>,
+    pub(crate) opened: oneshot::Receiver<Opened>,
+}
+
+/// A stream's place among those that run; given back when this is dropped.
+pub(crate) struct Place {
+    service: Arc<Service>,
+    running: Arc<Running>,
+}
+
+impl Live {
+    pub(crate) fn get(&self, id: StreamId) -> Option<Arc<Running>> {
+        self.state.lock().streams.get(&id).cloned()
+    }
+
+    /// Begins a stream: its request is in the log when this returns, its generation under way.
+    pub(crate) async fn begin(
+        service: &Arc<Service>,
+        order: Order,
+        credential: HeaderMap,
+        has_reader: bool,
+    ) -> Result<Begun, Refusal> {
+        let running = Running::new(StreamId::new(), order.owner.clone(), order.model.clone(), order.policy, false);
+        let place = Place::take(service, running)?;
+        let running = Arc::clone(&place.running);
+        let request = Entry::new(Kind::Request, order.encode());
+        let writer = Writer::create(&service.log, running.id, None, &[request])
+            .await
+            .map_err(|error| Refusal::of_log(&error))?;
+        let presence = if has_reader { running.enter(service.limits.readers) } else { None };
+        let opened = Self::start(place, writer, order, credential, false);
+        Ok(Begun { running, presence, opened })
+    }
+
+    /// Starts the generation of a stream that is in the log. `started_before`: readers have a `message_start`.
+    pub(crate) fn start(
+        place: Place,
+        writer: Writer,
+        order: Order,
+        credential: HeaderMap,
+        started_before: bool,
+    ) -> oneshot::Receiver<Opened> {
+        let (tell, opened) = oneshot::channel();
+        let service = Arc::clone(&place.service);
+        let generation = Generation::new(place, writer, order, started_before);
+        service.live.tasks.spawn(generation.run(credential, tell));
+        opened
+    }
+
+    /// Asks all that runs to stop.
+    pub(crate) fn stop_all(&self) {
+        for running in self.state.lock().streams.values() {
+            running.stop(Stop::Shutdown);
+        }
+    }
+
+    /// Ready when none runs any more. Nothing may begin afterwards.
+    pub(crate) async fn ended(&self) {
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+}
+
+impl Place {
+    /// A place for a stream, if its owner and the gateway have one left.
+    pub(crate) fn take(service: &Arc<Service>, running: Running) -> Result<Self, Refusal> {
+        let limits = &service.limits;
+        let mut state = service.live.state.lock();
+        if state.streams.len() >= limits.streams.0 {
+            let message = format!("the gateway runs as many streams as it may, {}; try again soon", limits.streams.0);
+            return Err(Refusal::new(503, ErrorKind::Overloaded, message));
+        }
+        let own = state.owners.entry(running.owner.clone()).or_default();
+        if *own >= limits.streams_per_key.0 {
+            let message = format!(
+                "this key has as many streams running as it may, {}; wait for one to end, or stop one",
+                limits.streams_per_key.0
+            );
+            return Err(Refusal::new(429, ErrorKind::RateLimit, message));
+        }
+        *own += 1;
+        let running = Arc::new(running);
+        state.streams.insert(running.id, Arc::clone(&running));
+        drop(state);
+        Ok(Self { service: Arc::clone(service), running })
+    }
+
+    pub(crate) fn service(&self) -> &Arc<Service> {
+        &self.service
+    }
+
+    pub(crate) fn running(&self) -> &Arc<Running> {
+        &self.running
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut state = self.service.live.state.lock();
+        state.streams.remove(&self.running.id);
+        if let Some(own) = state.owners.get_mut(&self.running.owner) {
+            *own -= 1;
+            if *own == 0 {
+                state.owners.remove(&self.running.owner);
+            }
+        }
+        drop(state);
+        self.running.set_ended();
+    }
+}
+
+impl fmt::Debug for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Place({})", self.running.id)
+    }
+}

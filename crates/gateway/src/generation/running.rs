@@ -1,0 +1,142 @@
+//! A stream that runs here: who reads it, what it has used so far, and how it is told to stop.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+
+use futures_util::task::AtomicWaker;
+use parking_lot::Mutex;
+use perennial_log::StreamId;
+use perennial_protocol::Usage;
+use tokio_util::sync::CancellationToken;
+
+use super::policy::OnDisconnect;
+use crate::access::Owner;
+use crate::face::Shelf;
+use crate::limits::MaxReaders;
+
+/// A stream that runs here.
+#[derive(Debug)]
+pub(crate) struct Running {
+    pub(crate) id: StreamId,
+    pub(crate) owner: Owner,
+    pub(crate) model: Option<String>,
+    pub(crate) policy: OnDisconnect,
+    /// What its readers share.
+    pub(crate) shelf: Arc<Shelf>,
+    /// A second attempt is under way.
+    pub(crate) recovering: bool,
+    progress: Mutex<Progress>,
+    readers: AtomicUsize,
+    stop: AtomicU8,
+    generation: AtomicWaker,
+    ended: CancellationToken,
+}
+
+/// How far the answer is, as the service last said it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Progress {
+    pub(crate) usage: Option<Usage>,
+    pub(crate) is_final: bool,
+}
+
+/// A wish that a stream stops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stop {
+    /// Somebody asked for it.
+    Asked = 1,
+    /// The gateway stops.
+    Shutdown = 2,
+}
+
+/// A reader's presence; it ends when this is dropped.
+pub(crate) struct Presence(Arc<Running>);
+
+impl Running {
+    pub(crate) fn new(
+        id: StreamId,
+        owner: Owner,
+        model: Option<String>,
+        policy: OnDisconnect,
+        recovering: bool,
+    ) -> Self {
+        Self {
+            id,
+            owner,
+            model,
+            policy,
+            shelf: Arc::default(),
+            recovering,
+            progress: Mutex::default(),
+            readers: AtomicUsize::new(0),
+            stop: AtomicU8::new(0),
+            generation: AtomicWaker::new(),
+            ended: CancellationToken::new(),
+        }
+    }
+
+    /// Adds a reader; `None` where there are too many.
+    pub(crate) fn enter(self: &Arc<Self>, limit: MaxReaders) -> Option<Presence> {
+        let before = self.readers.fetch_add(1, Ordering::AcqRel);
+        let presence = Presence(Arc::clone(self));
+        if before == 0 {
+            self.generation.wake();
+        }
+        (before < limit.0).then_some(presence)
+    }
+
+    pub(crate) fn readers(&self) -> usize {
+        self.readers.load(Ordering::Acquire)
+    }
+
+    /// Asks it to stop. The first wish stands.
+    pub(crate) fn stop(&self, stop: Stop) {
+        // A second wish changes nothing, whichever came first.
+        let _ = self.stop.compare_exchange(0, stop as u8, Ordering::AcqRel, Ordering::Acquire);
+        self.generation.wake();
+    }
+
+    pub(crate) fn asked_to_stop(&self) -> Option<Stop> {
+        match self.stop.load(Ordering::Acquire) {
+            1 => Some(Stop::Asked),
+            2 => Some(Stop::Shutdown),
+            _ => None,
+        }
+    }
+
+    /// The generation wants to know of whatever changes.
+    pub(crate) fn watched_by(&self, waker: &std::task::Waker) {
+        self.generation.register(waker);
+    }
+
+    pub(crate) fn progress(&self) -> Progress {
+        self.progress.lock().clone()
+    }
+
+    pub(crate) fn set_progress(&self, progress: Progress) {
+        *self.progress.lock() = progress;
+    }
+
+    /// Its generation is over, and with it its last record is there, if one could be written.
+    pub(crate) fn set_ended(&self) {
+        self.ended.cancel();
+    }
+
+    pub(crate) async fn ended(&self) {
+        self.ended.cancelled().await;
+    }
+}
+
+impl Drop for Presence {
+    fn drop(&mut self) {
+        if self.0.readers.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.0.generation.wake();
+        }
+    }
+}
+
+impl fmt::Debug for Presence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Presence({})", self.0.id)
+    }
+}

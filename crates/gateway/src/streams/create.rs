@@ -1,0 +1,82 @@
+//! `POST /v1/streams`: a stream that nobody needs to wait for.
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::response::Response;
+use http::header::LOCATION;
+use http::{HeaderMap, HeaderValue, StatusCode};
+use perennial_log::StreamId;
+
+use super::object::{self, Object};
+use super::order::ordered;
+use crate::access::Caller;
+use crate::generation::{Live, OnDisconnect};
+use crate::headers;
+use crate::refusal::{Refusal, RequestId};
+use crate::request::{self, Wish};
+use crate::service::Service;
+
+pub(crate) async fn create(State(service): State<Arc<Service>>, request: Request) -> Response {
+    let id = RequestId::new();
+    match answer(&service, request).await {
+        Ok(response) => response,
+        Err(refusal) => refusal.response(&id),
+    }
+}
+
+async fn answer(service: &Arc<Service>, request: Request) -> Result<Response, Refusal> {
+    let (head, body) = request.into_parts();
+    let caller = service.access.admit(&head.headers)?;
+    let body = request::read(body, service.limits.body, &service.clocks).await?;
+    let (stream, is_new) = begin(service, &caller, &head.headers, head.uri.query(), &body).await?;
+    let object = Object::of(service, stream).await?;
+    let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
+    let mut response = object::json(status, &object);
+    if let Ok(location) = HeaderValue::try_from(format!("/v1/streams/{stream}")) {
+        response.headers_mut().insert(LOCATION, location);
+    }
+    Ok(response)
+}
+
+/// Begins a stream, or finds the one that the same request began before: its name, and whether it is new.
+pub(crate) async fn begin(
+    service: &Arc<Service>,
+    caller: &Caller,
+    from: &HeaderMap,
+    query: Option<&str>,
+    body: &bytes::Bytes,
+) -> Result<(StreamId, bool), Refusal> {
+    let streaming = match Wish::of(from, body)? {
+        Wish::Message(streaming) => streaming,
+        Wish::Stream => body.clone(),
+        Wish::Unknown => {
+            let message = "`stream` must be true, false or absent, and the body must not be compressed";
+            return Err(Refusal::invalid(message));
+        }
+    };
+    let path = query.map_or("/v1/messages".to_owned(), |query| format!("/v1/messages?{query}"));
+    let mut order = ordered(service, from, caller.owner.clone(), path, streaming, OnDisconnect::Detach)?;
+    if order.policy == OnDisconnect::Cancel {
+        // It would be stopped before anybody could come.
+        let message = "a stream of its own has no reader at first: ask for `detach` or `grace=SECONDS`";
+        return Err(Refusal::invalid(format!("{}: {message}", headers::ON_DISCONNECT)));
+    }
+    let credential = service.access.credential(from);
+    let Some(key) = from.get("idempotency-key") else {
+        let begun = Live::begin(service, order, credential, false).await?;
+        return Ok((begun.running.id, true));
+    };
+    order.headers.remove("idempotency-key");
+    // Held until the stream is in the log, so that of two that come at once one makes it and the other finds it.
+    let mut keys = service.idempotency.lock(service).await?;
+    let repeated = keys.look(&caller.owner, key, body)?;
+    if let Some(stream) = repeated.stream {
+        return Ok((stream, false));
+    }
+    order.idempotency = Some(repeated.as_order());
+    let begun = Live::begin(service, order, credential, false).await?;
+    let head = service.log.head(begun.running.id).await.map_err(|error| Refusal::of_log(&error))?;
+    keys.remember(repeated, &head);
+    Ok((head.stream, true))
+}
