@@ -167,9 +167,9 @@ impl Told {
         if let Some(millis) = frame.retry() {
             cursor.retry = Some(Duration::from_millis(millis));
         }
-        let Some((position, raw)) = record(frame.raw()) else {
-            return self.unnumbered(frame, event, view);
-        };
+        let position = frame.id().and_then(|id| std::str::from_utf8(id).ok()?.parse().ok());
+        let Some(position) = position else { return self.unnumbered(frame, event, view) };
+        let raw = without_position(frame.raw());
         match cursor.follow(position) {
             Follow::Had => Ok(None),
             Follow::New => self.take_record(&raw, event, watch, view),
@@ -336,16 +336,18 @@ fn data<T: Default + serde::de::DeserializeOwned>(event: &UnknownEvent<'_>) -> T
     serde_json::from_str(&event.data).unwrap_or_default()
 }
 
-/// The position of a record, and its bytes as the upstream sent them. The position is the first line: the upstream may have ids of its own.
-fn record(raw: &[u8]) -> Option<(Position, Cow<'_, [u8]>)> {
+/// The bytes of a record as the upstream sent them: without the line of its position. That is the first; after an id of the upstream's own it
+/// is the last, since the last one counts.
+fn without_position(raw: &[u8]) -> Cow<'_, [u8]> {
     // The LF of a CRLF pair that was cut ends the frame before, which has it already.
-    let line = raw.strip_prefix(b"\n").unwrap_or(raw).strip_prefix(b"id:")?;
-    let (value, rest) = line.split_at(memchr::memchr2(b'\n', b'\r', line)?);
-    let rest = rest.strip_prefix(b"\r").unwrap_or(rest);
-    let rest = rest.strip_prefix(b"\n").unwrap_or(rest);
-    let position = std::str::from_utf8(value.trim_ascii()).ok()?.parse().ok()?;
-    // The other side of the same cut. Where the connection breaks there, the LF never comes.
-    let rest =
-        if rest.ends_with(b"\r\n\r") { Cow::Owned([rest, b"\n"].concat()) } else { Cow::Borrowed(rest) };
-    Some((position, rest))
+    let raw = raw.strip_prefix(b"\n").unwrap_or(raw);
+    let end = raw.trim_ascii_end().len();
+    let last = memchr::memrchr2(b'\n', b'\r', &raw[..end]).map_or(0, |at| at + 1);
+    if last > 0 && raw[last..].starts_with(b"id:") {
+        return Cow::Owned([&raw[..last], b"\n"].concat());
+    }
+    let first = memchr::memchr(b'\n', raw).map_or(0, |at| at + 1);
+    let rest = &raw[first..];
+    // The other side of that cut. Where the connection breaks there, the LF never comes.
+    if rest.ends_with(b"\r\n\r") { Cow::Owned([rest, b"\n"].concat()) } else { Cow::Borrowed(rest) }
 }

@@ -119,17 +119,13 @@ impl Streams {
         self.call(Method::POST, &self.path(id, "/cancel")?).json().await.map_err(Error::about_a_stream)
     }
 
-    /// Stops a stream if it runs, and forgets it for good.
+    /// Stops a stream if it runs, and forgets it for good. To do so twice is no error.
     ///
     /// # Errors
     /// Where there is none of that id or the gateway cannot be asked.
     pub async fn delete(&self, id: &str) -> Result<(), Error> {
-        match self.call(Method::DELETE, &self.path(id, "")?).open().await {
-            Ok(_) => Ok(()),
-            // The answer to the first attempt was lost; it did what it was to do.
-            Err(error) if error.status() == Some(410) && error.attempts() > 1 => Ok(()),
-            Err(error) => Err(error.about_a_stream()),
-        }
+        self.call(Method::DELETE, &self.path(id, "")?).open().await.map_err(Error::about_a_stream)?;
+        Ok(())
     }
 
     /// The message of a stream, as far as it is there.

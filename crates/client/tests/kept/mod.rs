@@ -90,7 +90,12 @@ impl Kept {
     pub(crate) fn add_in(&self, epoch: u64, raw: &[u8]) {
         let mut records = self.records.lock();
         let position = position(records.len() as u64 + 1, epoch);
-        let bytes = [format!("id: {position}\n").as_bytes(), raw].concat();
+        let id = format!("id: {position}\n");
+        // After an id of the upstream's own, since the last one counts.
+        let bytes = match raw.strip_suffix(b"\n").filter(|raw| raw.starts_with(b"id:")) {
+            Some(raw) => [raw, id.as_bytes(), b"\n"].concat(),
+            None => [id.as_bytes(), raw].concat(),
+        };
         records.push((position, bytes.into()));
     }
 
