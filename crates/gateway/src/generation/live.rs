@@ -79,8 +79,8 @@ impl Live {
     ) -> oneshot::Receiver<Opened> {
         let (tell, opened) = oneshot::channel();
         let service = Arc::clone(&place.service);
-        let generation = Generation::new(place, writer, order, started_before);
-        service.live.tasks.spawn(generation.run(credential, tell));
+        let generation = Generation::new(place, writer, started_before);
+        service.live.tasks.spawn(generation.run(order, credential, tell));
         opened
     }
 

@@ -7,6 +7,7 @@ mod message;
 mod odd;
 mod paths;
 mod rig;
+mod settle;
 mod shutdown;
 mod truth;
 mod verbatim;
