@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, Uri};
 use secrecy::SecretString;
@@ -139,6 +140,12 @@ impl ClientBuilder {
     /// How attached streams come back after their connections broke.
     pub fn reconnects(mut self, reconnects: ReconnectPolicy) -> Self {
         self.options = self.options.reconnects(reconnects);
+        self
+    }
+
+    /// Reads all streams on where their connections broke, if a gateway keeps them; see [`RequestOptions::resuming`].
+    pub fn resuming(mut self, grace: Duration) -> Self {
+        self.options = self.options.resuming(grace);
         self
     }
 

@@ -21,6 +21,7 @@ use crate::event::Retrying;
 use crate::exchange::{Opened, exchange};
 use crate::reading::{Reading, Step};
 use crate::reconnect::{self, Reconnects};
+use crate::resume::Resume;
 use crate::view::{Moment, View};
 use crate::{
     Client, Deadlines, Error, MaxEventBytes, Position, RequestBody, RequestOptions, ResponseInfo, RetryPolicy,
@@ -44,6 +45,8 @@ pub(crate) struct Course {
     stream_id: Option<Box<str>>,
     /// Where an existing stream is read: how it is come back to.
     reconnects: Option<Box<Reconnects>>,
+    /// Where a stream is asked for: how it becomes an existing one.
+    resume: Option<Box<Resume>>,
     /// Of the connection that was lost, with what it knows of characters cut between events.
     decoder: Option<EventDecoder>,
     span: tracing::Span,
@@ -94,7 +97,11 @@ impl Course {
             model = body.model().map(str::to_owned);
             let mut options = options.clone();
             options.betas.extend(body.betas().iter().cloned());
-            client.request(Method::POST, TARGET, Some(body.streaming()), &options)
+            let mut request = client.request(Method::POST, TARGET, Some(body.streaming()), &options)?;
+            if let Some(grace) = options.grace {
+                Resume::write(grace, request.headers_mut());
+            }
+            Ok(request)
         });
         let span = tracing::info_span!(
             "perennial.stream",
@@ -102,7 +109,8 @@ impl Course {
             attempt = tracing::field::Empty,
             request_id = tracing::field::Empty,
         );
-        Self::with(client, options, request, span)
+        let resume = options.grace.map(|_| Box::new(Resume::new(client.clone(), options.clone())));
+        Self { resume, ..Self::with(client, options, request, span) }
     }
 
     /// The reading of a stream that a gateway keeps, from its beginning. `request` is the one for its events.
@@ -150,6 +158,7 @@ impl Course {
             told: Told::default(),
             stream_id: None,
             reconnects: None,
+            resume: None,
             decoder: None,
             span,
         }
@@ -241,6 +250,7 @@ impl Course {
                         if let State::Reading(reading) = std::mem::replace(&mut self.state, State::Finished) {
                             reading.release(cx);
                         }
+                        self.ended();
                         tracing::debug!(parent: &self.span, "the answer is complete");
                         if let Some(item) = item {
                             return Poll::Ready(Some(Ok(item)));
@@ -287,6 +297,10 @@ impl Course {
                     self.response = Some(Arc::clone(&opened.info));
                     if let Some(reconnects) = &mut self.reconnects {
                         reconnects.reached();
+                    } else if let Some(resume) = &mut self.resume
+                        && resume.opened(&opened.info)
+                    {
+                        self.told.cursor = Some(Box::new(Cursor::drop_in()));
                     }
                     let decoder = self.decoder.take();
                     let reading = Reading::new(opened, self.deadlines, self.total_at, self.limit, decoder);
@@ -340,11 +354,22 @@ impl Course {
             return;
         }
         tracing::debug!(parent: &self.span, %error, "the answer failed");
+        if error.is_of_the_stream() {
+            self.ended();
+        }
         self.state = State::failed(error, std::mem::take(&mut self.told.transcript));
+    }
+
+    /// Nothing is left to be stopped.
+    fn ended(&mut self) {
+        if let Some(resume) = &mut self.resume {
+            resume.ended();
+        }
     }
 
     /// The connection to a stream that goes on without us is lost: another one, where `error` is of the kind that passes.
     fn reconnect(&mut self, error: Error) -> Result<(), Error> {
+        self.resume(&error)?;
         let (Some(reconnects), Some(cursor)) = (&mut self.reconnects, &mut self.told.cursor) else {
             return Err(error);
         };
@@ -355,6 +380,7 @@ impl Course {
             tracing::debug!(parent: &self.span, %error, "the answer is complete all the same");
             self.told.complete::<()>()?;
             self.state = State::Finished;
+            self.ended();
             return Ok(());
         }
         let position = cursor.latest();
@@ -370,6 +396,24 @@ impl Course {
         if let State::Reading(reading) = std::mem::replace(&mut self.state, waiting) {
             self.decoder = Some(reading.into_decoder());
         }
+        Ok(())
+    }
+
+    /// A stream that was asked for, and that a gateway keeps, becomes one that is attached to, where `error` is of the kind that passes.
+    fn resume(&mut self, error: &Error) -> Result<(), Error> {
+        let (None, Some(resume), Some(cursor)) = (&self.reconnects, &self.resume, &mut self.told.cursor)
+        else {
+            return Ok(());
+        };
+        // Without positions nobody can tell what was handed out.
+        if cursor.latest().seq() == 0 && self.told.started {
+            return Ok(());
+        }
+        let Some((request, reconnects)) = resume.after(error) else { return Ok(()) };
+        cursor.attach();
+        self.request = request?;
+        self.deadlines = reconnects.deadlines(&self.deadlines);
+        self.reconnects = Some(Box::new(reconnects));
         Ok(())
     }
 

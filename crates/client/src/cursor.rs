@@ -23,6 +23,8 @@ const AFTER_STOP: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Default)]
 pub(crate) struct Cursor {
+    /// The answer is read as it was asked for, with positions: without the log's own events, so that it ends as any other does.
+    drop_in: bool,
     /// Of the last record taken in, and of the one before.
     latest: Position,
     previous: Position,
@@ -81,6 +83,16 @@ struct Diverged {
 }
 
 impl Cursor {
+    /// The cursor of an answer that was asked for.
+    pub(crate) fn drop_in() -> Self {
+        Self { drop_in: true, ..Self::default() }
+    }
+
+    /// From here on the log itself is read.
+    pub(crate) fn attach(&mut self) {
+        self.drop_in = false;
+    }
+
     /// What is handed out is to begin after this.
     pub(crate) fn after(&mut self, position: Position) {
         self.after = Some(position).filter(|position| position.seq() > 0);
@@ -168,7 +180,12 @@ impl Told {
             cursor.retry = Some(Duration::from_millis(millis));
         }
         let position = frame.id().and_then(|id| std::str::from_utf8(id).ok()?.parse().ok());
-        let Some(position) = position else { return self.unnumbered(frame, event, view) };
+        let Some(position) = position else {
+            return match event {
+                Some(event) if cursor.drop_in => self.event(frame.raw(), event, watch, view),
+                event => self.unnumbered(frame, event, view),
+            };
+        };
         let raw = without_position(frame.raw());
         match cursor.follow(position) {
             Follow::Had => Ok(None),
@@ -242,6 +259,7 @@ impl Told {
         let Some(cursor) = self.cursor.as_deref_mut() else { return Ok(None) };
         match event {
             None => Ok(self.alive(raw, view)),
+            Some(event) if cursor.drop_in => self.event(raw, event, watch, view),
             Some(Event::Unknown(event)) if event.name == "perennial.terminal" => self.terminal(&event),
             Some(Event::Unknown(event)) if event.name == "perennial.seam" => {
                 if data::<Seam>(&event).mode.as_deref() == Some("restart") {

@@ -41,6 +41,7 @@ pub mod request;
 mod request_body;
 pub mod resources;
 mod response;
+mod resume;
 mod retry;
 mod stream;
 mod tools;

@@ -69,6 +69,11 @@ impl Reconnects {
         Self { policy, fruitless: 0, since: None, reached: false }
     }
 
+    /// The deadlines of one connection.
+    pub(crate) fn deadlines(&self, deadlines: &Deadlines) -> Deadlines {
+        self.policy.deadlines(deadlines)
+    }
+
     /// Something has answered.
     pub(crate) fn reached(&mut self) {
         if !std::mem::replace(&mut self.reached, true) {

@@ -14,7 +14,7 @@ use perennial::{
     Clock, Deadlines, End, Error, ErrorKind, LogEvent, Phase, Position, ReconnectPolicy, RequestOptions,
     StreamEvent,
 };
-use stage::{block, block_stop, error, message_delta, message_stop, ping, start, text};
+use stage::{block, block_stop, error as error_of, message_delta, message_stop, ping, start, text};
 use tokio::time::Instant;
 
 /// A log with these events and no end.
@@ -293,7 +293,7 @@ async fn an_answer_that_is_whole_needs_no_last_word() {
 
 #[tokio::test(start_paused = true)]
 async fn an_error_that_another_attempt_follows_is_no_end() {
-    let kept = log([start("first"), block(0), ping(), error("overloaded_error")]);
+    let kept = log([start("first"), block(0), ping(), error_of("overloaded_error")]);
     kept.log(1, "seam", r#""attempt":2,"reason":"overloaded_error","mode":"restart""#);
     for event in [
         stage::event(
@@ -453,4 +453,71 @@ async fn a_record_counts_once() {
     let frames: Vec<Bytes> = kept.attach().frames().try_collect().await.unwrap();
     assert!(frames.iter().any(|frame| frame.starts_with(b"id: 1\nevent: ")), "{frames:?}");
     assert_eq!(kept.again().attach().final_text().await.unwrap(), "x");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_asked_for_is_read_on_where_its_connection_broke() {
+    let kept = whole().fates([Fate::Breaks(middle()), Fate::Refused]);
+    let mut stream = kept.ask();
+    let text: Vec<String> = stream.text_stream().try_collect().await.unwrap();
+    assert_eq!(text, ["one ", "two"]);
+    assert_eq!((stream.attempts(), stream.position()), (3, Some(kept.last())));
+    drop(stream);
+    let asked = kept.asked();
+    let lines: Vec<String> = asked.iter().map(|asked| format!("{} {}", asked.method, asked.target)).collect();
+    let events = "GET /v1/streams/strm_1/events";
+    assert_eq!(lines, ["POST /v1/messages", events, events]);
+    assert_eq!(asked[0].on_disconnect.as_deref(), Some("grace=30"));
+    assert_eq!(asked[1].last_event_id.as_deref(), Some("4.1"));
+
+    // Unasked, it is as ever.
+    let kept = whole().fates([Fate::Breaks(middle())]);
+    let client = kept.builder().build().unwrap();
+    let error = client.messages().stream(stage::request()).finish().await.unwrap_err();
+    assert_eq!((error.kind(), kept.asked().len()), (ErrorKind::Lost, 1));
+    assert_eq!(kept.asked()[0].on_disconnect, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_asked_for_and_ended_otherwise_says_so() {
+    let kept = begun();
+    kept.terminal("interrupted", "null");
+    let kept = kept.fates([Fate::Breaks(middle())]);
+    let error = kept.ask().finish().await.unwrap_err();
+    assert!(error.is_interrupted(), "{error}");
+    assert_eq!(error.partial().unwrap().text(), "one two");
+
+    // An error of the service is final as ever.
+    let kept = log([start("a"), block(0), text(0, "x"), error_of("overloaded_error")]);
+    let error = kept.ask().finish().await.unwrap_err();
+    assert_eq!((error.kind(), kept.asked().len()), (ErrorKind::InStream, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_drops_what_was_asked_for_stops_it() {
+    let cancels = async |kept: &Kept| {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        kept.asked().iter().filter(|asked| asked.target == "/v1/streams/strm_1/cancel").count()
+    };
+    let kept = begun().fates([Fate::Stalls(middle())]);
+    let mut stream = kept.ask();
+    stream.text_stream().next().await.unwrap().unwrap();
+    drop(stream);
+    assert_eq!(cancels(&kept).await, 1);
+
+    let kept = begun().fates([Fate::Stalls(middle())]);
+    let mut stream = kept.ask();
+    stream.text_stream().next().await.unwrap().unwrap();
+    assert_eq!(stream.cancel().text(), "one ");
+    assert_eq!(cancels(&kept).await, 1);
+
+    // Not what has ended, and not what is only read.
+    let kept = whole();
+    kept.ask().final_message().await.unwrap();
+    assert_eq!(cancels(&kept).await, 0);
+    let kept = begun().fates([Fate::Stalls(middle())]);
+    let mut stream = kept.attach();
+    stream.text_stream().next().await.unwrap().unwrap();
+    drop(stream);
+    assert_eq!(cancels(&kept).await, 0);
 }

@@ -296,3 +296,39 @@ async fn a_gateway_that_stops_interrupts_what_is_under_way() {
     assert!(error.is_interrupted() && error.is_retryable(), "{error}");
     assert!(!error.partial().unwrap().text().is_empty());
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_asked_for_is_read_on_where_its_connection_broke() {
+    let seed = fastrand::u64(..);
+    println!("seed {seed}");
+    let rig = Rig::new().await;
+    for round in 0..10 {
+        let cutter = Cutter::to(rig.gateway.address(), seed + round, 800..4000).await;
+        let options = orders("pace=instant,tps=2000,tokens=400").resuming(Duration::from_secs(30));
+        let messages = client_of(&cutter.url()).messages().with(&options);
+        let mut stream = messages.stream(question());
+        let mut text = String::new();
+        let mut pieces = stream.text_stream();
+        while let Some(piece) = pieces.next().await {
+            text += &piece.unwrap();
+        }
+        assert!(stream.attempts() > 1, "{} connections", stream.attempts());
+        let id = stream.stream_id().unwrap().to_owned();
+        assert_eq!(text, rig.client().streams().attach(&id).final_text().await.unwrap());
+    }
+    // One request each: nothing was asked for twice.
+    assert_eq!(rig.sim.journal().entries().len(), 10);
+}
+
+#[tokio::test]
+async fn what_was_asked_for_and_is_dropped_is_stopped() {
+    let rig = Rig::new().await;
+    let options = orders("pace=instant,tps=50,tokens=3000").resuming(Duration::from_secs(600));
+    let mut stream = rig.client().messages().with(&options).stream(question());
+    assert!(stream.text_stream().next().await.unwrap().is_ok());
+    let id = stream.stream_id().unwrap().to_owned();
+    drop(stream);
+    let reading = rig.client().streams().attach(&id).final_text();
+    let error = tokio::time::timeout(PATIENCE, reading).await.unwrap().unwrap_err();
+    assert!(error.is_cancelled(), "{error}");
+}

@@ -122,11 +122,30 @@ fn a_break_at_any_byte_is_not_seen() {
             let whole = see(kept.attach()).await;
             // The others have the same parts; each byte of each takes half a minute.
             let every = ["crlf_comments", "error_overloaded", "text_multibyte", "tool", "unknown"];
-            let step = if every.contains(&&*name) { 1 } else { 7 };
+            let step = if every.contains(&&*name) { 1 } else { 17 };
             for at in (0..kept.served(0).len()).step_by(step) {
                 let fate = if at % 2 == 0 { Fate::Breaks(at) } else { Fate::Ends(at) };
                 let broken = kept.again().fates([fate]);
                 same(&see(broken.attach()).await, &whole, &format!("{name} broken at {at}"));
+            }
+        }
+    });
+}
+
+#[test]
+fn a_break_of_what_was_asked_for_is_not_seen() {
+    runtime().block_on(async {
+        for (name, body) in recordings() {
+            let kept = Kept::of(&body);
+            let whole = see(kept.ask()).await;
+            if whole.end != "none" {
+                continue;
+            }
+            for at in (0..body.len()).step_by(3) {
+                let fate = if at % 2 == 0 { Fate::Breaks(at) } else { Fate::Ends(at) };
+                let broken = kept.again().fates([fate, Fate::Breaks(at / 2), Fate::Refused]);
+                same(&see(broken.ask()).await, &whole, &format!("{name} broken at {at}"));
+                assert!(broken.asked()[1..].iter().all(|asked| asked.method == "GET"), "asked for once");
             }
         }
     });

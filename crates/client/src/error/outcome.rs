@@ -60,6 +60,11 @@ impl Error {
         self
     }
 
+    /// Whether the stream itself has ended so, and not only its reading.
+    pub(crate) fn is_of_the_stream(&self) -> bool {
+        matches!(self.kind(), ErrorKind::InStream | ErrorKind::Cancelled | ErrorKind::Interrupted)
+    }
+
     /// What a status means where a stream was asked for.
     pub(crate) fn about_a_stream(mut self) -> Self {
         self.0.hint = match self.status() {

@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_core::Stream;
 use http::{HeaderValue, Method, header};
 use perennial_protocol::Message;
@@ -173,12 +174,16 @@ impl Streams {
     /// # }
     /// ```
     pub fn attach(&self, id: &str) -> MessageStream {
-        let request = self.path(id, "/events").and_then(|target| {
-            let mut request = self.client.request(Method::GET, &target, None, &self.options)?;
-            request.headers_mut().insert(header::ACCEPT, HeaderValue::from_static("text/event-stream"));
-            Ok(request)
-        });
+        let request = self.events(id);
         MessageStream::of(Course::attached(self.client.clone(), &self.options, request, id))
+    }
+
+    /// The request for the events of a stream.
+    pub(crate) fn events(&self, id: &str) -> Result<http::Request<Bytes>, Error> {
+        let target = self.path(id, "/events")?;
+        let mut request = self.client.request(Method::GET, &target, None, &self.options)?;
+        request.headers_mut().insert(header::ACCEPT, HeaderValue::from_static("text/event-stream"));
+        Ok(request)
     }
 
     fn call(&self, method: Method, target: &str) -> Call<'_> {

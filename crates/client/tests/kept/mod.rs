@@ -54,6 +54,8 @@ pub(crate) struct Asked {
     pub(crate) target: String,
     pub(crate) accept: String,
     pub(crate) last_event_id: Option<String>,
+    pub(crate) method: String,
+    pub(crate) on_disconnect: Option<String>,
 }
 
 impl Kept {
@@ -131,6 +133,12 @@ impl Kept {
         Client::builder().transport(self.clone())
     }
 
+    /// Asks for the answer, to be resumed.
+    pub(crate) fn ask(&self) -> perennial::MessageStream {
+        let client = self.builder().resuming(Duration::from_secs(30)).build().unwrap();
+        client.messages().stream(serde_json::json!({"model": "m", "messages": []}))
+    }
+
     pub(crate) fn attach(&self) -> perennial::MessageStream {
         self.builder().build().unwrap().streams().attach("strm_1")
     }
@@ -144,6 +152,19 @@ impl Kept {
         let mut served = Vec::new();
         for (_, bytes) in self.records.lock().iter().filter(|(position, _)| position.seq() > after) {
             served.extend_from_slice(bytes);
+        }
+        served.into()
+    }
+
+    /// What the one who asked for it gets: no events of the log.
+    fn drop_in(&self, with_ids: bool) -> Bytes {
+        let mut served = Vec::new();
+        for (_, bytes) in &*self.records.lock() {
+            let bytes = std::str::from_utf8(bytes).unwrap();
+            if !bytes.contains("event: perennial.") {
+                let from = if with_ids { 0 } else { bytes.find('\n').map_or(0, |at| at + 1) };
+                served.extend_from_slice(&bytes.as_bytes()[from..]);
+            }
         }
         served.into()
     }
@@ -176,8 +197,18 @@ impl Transport for Kept {
             target: request.uri().path_and_query().unwrap().to_string(),
             accept: header("accept").unwrap(),
             last_event_id,
+            method: request.method().to_string(),
+            on_disconnect: header("perennial-on-disconnect"),
         });
-        let rest = self.served(after.seq());
+        let path = request.uri().path();
+        if path.ends_with("/cancel") {
+            return Box::pin(async { Ok(http::Response::new(Body::full("{}"))) });
+        }
+        let rest = match (path, header("perennial-event-ids").as_deref()) {
+            ("/v1/messages", Some("on")) => self.drop_in(true),
+            ("/v1/messages", _) => self.drop_in(false),
+            _ => self.served(after.seq()),
+        };
         let fate = self.fates.lock().pop_front().unwrap_or(Fate::Ends(usize::MAX));
         let piece = if self.piece == 0 { rest.len().max(1) } else { self.piece };
         Box::pin(serve(fate, rest, piece))
@@ -197,6 +228,7 @@ async fn serve(fate: Fate, rest: Bytes, piece: usize) -> Result<http::Response<B
         bytes.chunks(piece).map(|piece| Part::Bytes(bytes.slice_ref(piece))).collect()
     };
     let mut response = http::Response::builder().header("content-type", "text/event-stream");
+    response = response.header("perennial-stream", "strm_1");
     let parts: Vec<Part> = match fate {
         Fate::Refused => return Err(TransportError::new(TransportErrorKind::Connect, "refused")),
         Fate::Hangs => std::future::pending().await,
