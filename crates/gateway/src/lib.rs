@@ -36,6 +36,7 @@ mod server;
 mod service;
 mod streams;
 mod upstream;
+mod web;
 
 pub use access::{Key, Secret};
 pub use gateway::{BuildError, Builder, Gateway, Handle, RunError};

@@ -14,7 +14,7 @@ use crate::messages;
 use crate::pass::pass;
 use crate::refusal::{Refusal, RequestId};
 use crate::service::Service;
-use crate::{cors, streams};
+use crate::{cors, streams, web};
 
 pub(crate) fn router(service: Arc<Service>) -> Router {
     let router = Router::new()
@@ -40,6 +40,7 @@ pub(crate) fn router(service: Arc<Service>) -> Router {
         .route("/readyz", get(ready))
         .method_not_allowed_fallback(wrong_method)
         .fallback(unknown_path);
+    let router = web::routes(router);
     // Without allowed origins no header says anything about other pages, which is what keeps them out.
     let router = match cors::layer(&service.access.origins) {
         Some(layer) => router.layer(layer),

@@ -34,9 +34,12 @@ pub(crate) async fn run(
     shutdown: impl Future<Output = ()> + Send,
 ) {
     let router = routes::router(Arc::clone(&service));
-    // Beside the accepting: whoever reads a stream that is not settled yet waits for what comes of it.
+    // Beside the accepting: who reads or stops a stream that is not settled yet waits for it, and nobody else.
     let settling = Arc::clone(&service);
-    let settling = tokio::spawn(async move { generation::settle(&settling).await });
+    let settling = tokio::spawn(async move {
+        generation::settle(&settling).await;
+        settling.settled.cancel();
+    });
     let seats = Arc::new(Semaphore::new(service.limits.connections.0.min(Semaphore::MAX_PERMITS)));
     let mut connections = JoinSet::new();
     let mut shutdown = std::pin::pin!(shutdown);
@@ -67,6 +70,7 @@ pub(crate) async fn run(
     drop(listener);
     service.draining.cancel();
     settling.abort();
+    service.settled.cancel();
     // Streams that nobody reads are waited for as well.
     let ended = async {
         while connections.join_next().await.is_some() {}
