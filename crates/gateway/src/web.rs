@@ -36,9 +36,9 @@ const HEADERS: [(http::HeaderName, &str); 3] = [
 ];
 
 pub(crate) fn routes(router: Router<Arc<Service>>) -> Router<Arc<Service>> {
-    MODULES.iter().fold(router, |router, (path, text)| {
-        router.route(path, get(move || async move { module(text) }))
-    })
+    MODULES
+        .iter()
+        .fold(router, |router, (path, text)| router.route(path, get(move || async move { module(text) })))
 }
 
 fn module(text: &'static str) -> Response {

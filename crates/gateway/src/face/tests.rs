@@ -34,10 +34,12 @@ fn frame() -> impl Strategy<Value = Bytes> {
         1 => Just("event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":0,\"content_block\":{\"type\":\"text\",\"text\":\"first\"}}".to_owned()),
         1 => "[ -~]{0,12}",
     ];
-    (line, ends, prop_oneof![9 => Just(""), 1 => Just("\n"), 1 => Just("\u{feff}")]).prop_map(|(line, end, lead)| {
-        let frame = format!("{line}\n\n").replace('\n', end);
-        Bytes::from(format!("{lead}{frame}"))
-    })
+    (line, ends, prop_oneof![9 => Just(""), 1 => Just("\n"), 1 => Just("\u{feff}")]).prop_map(
+        |(line, end, lead)| {
+            let frame = format!("{line}\n\n").replace('\n', end);
+            Bytes::from(format!("{lead}{frame}"))
+        },
+    )
 }
 
 fn entry() -> impl Strategy<Value = Entry> {
@@ -54,8 +56,12 @@ fn entry() -> impl Strategy<Value = Entry> {
 fn ending() -> impl Strategy<Value = Entry> {
     let payload = prop_oneof![
         Just(r#"{"stop_reason":"end_turn","usage":{"output_tokens":3},"error":null}"#),
-        Just(r#"{"stop_reason":null,"usage":null,"error":{"type":"api_error","message":"cut","status":502}}"#),
-        Just(r#"{"stop_reason":null,"usage":null,"error":{"type":"api_error","message":"said","status":502},"in_band":true}"#),
+        Just(
+            r#"{"stop_reason":null,"usage":null,"error":{"type":"api_error","message":"cut","status":502}}"#
+        ),
+        Just(
+            r#"{"stop_reason":null,"usage":null,"error":{"type":"api_error","message":"said","status":502},"in_band":true}"#
+        ),
         Just("of another version"),
     ];
     let outcome = prop_oneof![
@@ -281,7 +287,8 @@ proptest! {
 async fn a_silent_stream_shows_signs_of_life_and_none_after_the_end() {
     let log: Arc<dyn Log> = Arc::new(MemoryLog::new(MemoryOptions::default()));
     let stream = StreamId::new();
-    let mut writer = Writer::create(&log, stream, None, &[Entry::new(Kind::Request, "{}\n{}")]).await.unwrap();
+    let mut writer =
+        Writer::create(&log, stream, None, &[Entry::new(Kind::Request, "{}\n{}")]).await.unwrap();
     for face in FACES {
         let reader = Reader::attach(&log, stream, After::Start).await.unwrap();
         let mut body = FaceBody::new(reader, face, None, Duration::from_secs(15), None);
@@ -291,11 +298,17 @@ async fn a_silent_stream_shows_signs_of_life_and_none_after_the_end() {
             _ => assert_eq!(waited.unwrap().unwrap().unwrap().into_data().unwrap(), face.sign_of_life()),
         }
     }
-    writer.append(&[Entry::event("event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n")]).await.unwrap();
+    writer
+        .append(&[Entry::event("event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n")])
+        .await
+        .unwrap();
     let reader = Reader::attach(&log, stream, After::Start).await.unwrap();
     let mut body = FaceBody::new(reader, Face::Messages, None, Duration::from_secs(15), None);
     assert!(body.frame().await.unwrap().unwrap().into_data().unwrap().starts_with(b"event: message_stop"));
-    assert!(tokio::time::timeout(LIFE, body.frame()).await.is_err(), "the answer is over, and nothing follows");
+    assert!(
+        tokio::time::timeout(LIFE, body.frame()).await.is_err(),
+        "the answer is over, and nothing follows"
+    );
     writer.append(&[Entry::terminal(Outcome::Completed, "{}")]).await.unwrap();
     assert!(body.frame().await.is_none());
 }

@@ -109,7 +109,8 @@ impl Generation {
             return self.pass_error(head, body, &id, opened).await;
         }
         if headers::kind(&head.headers) != headers::Kind::Events {
-            let message = "the upstream did not answer with a stream of events: its answer was passed on, and not kept";
+            let message =
+                "the upstream did not answer with a stream of events: its answer was passed on, and not kept";
             let refusal = Refusal::new(502, ErrorKind::Api, message);
             self.end(Outcome::Failed, Ending::failed(EndError::of_refusal(&refusal, &id))).await;
             return tell(opened, Opened::Other(Box::new(http::Response::from_parts(head, body))));
@@ -348,7 +349,8 @@ async fn whole(mut body: UpstreamBody) -> Option<Bytes> {
 
 /// What an upstream answered, for those who look into the log.
 fn attempt(head: &Parts, id: &RequestId) -> Entry {
-    let payload = serde_json::json!({"attempt": 1, "status": head.status.as_u16(), "request_id": id.to_string()});
+    let payload =
+        serde_json::json!({"attempt": 1, "status": head.status.as_u16(), "request_id": id.to_string()});
     Entry::new(Kind::Attempt, payload.to_string())
 }
 

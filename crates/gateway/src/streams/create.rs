@@ -7,11 +7,12 @@ use axum::response::Response;
 use http::header::LOCATION;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use perennial_log::StreamId;
+use perennial_protocol::ErrorKind;
 
 use super::object::{self, Object};
 use super::order::ordered;
 use crate::access::Caller;
-use crate::generation::{Live, OnDisconnect};
+use crate::generation::{Begun, Live, OnDisconnect};
 use crate::headers;
 use crate::refusal::{Refusal, RequestId};
 use crate::request::{self, Wish};
@@ -64,8 +65,7 @@ pub(crate) async fn begin(
     }
     let credential = service.access.credential(from);
     let Some(key) = from.get("idempotency-key") else {
-        let begun = Live::begin(service, order, credential, false).await?;
-        return Ok((begun.running.id, true));
+        return Ok((kept(Live::begin(service, order, credential, false)?).await?, true));
     };
     order.headers.remove("idempotency-key");
     // Held until the stream is in the log, so that of two that come at once one makes it and the other finds it.
@@ -75,8 +75,15 @@ pub(crate) async fn begin(
         return Ok((stream, false));
     }
     order.idempotency = Some(repeated.as_order());
-    let begun = Live::begin(service, order, credential, false).await?;
-    let head = service.log.head(begun.running.id).await.map_err(|error| Refusal::of_log(&error))?;
+    let stream = kept(Live::begin(service, order, credential, false)?).await?;
+    let head = service.log.head(stream).await.map_err(|error| Refusal::of_log(&error))?;
     keys.remember(repeated, &head);
     Ok((head.stream, true))
+}
+
+/// The name of a stream whose request is in the log.
+async fn kept(begun: Begun) -> Result<StreamId, Refusal> {
+    let gone = || Refusal::new(500, ErrorKind::Api, "the stream ended without a word");
+    begun.kept.await.map_err(|_| gone())??;
+    Ok(begun.running.id)
 }

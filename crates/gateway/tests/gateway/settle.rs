@@ -76,7 +76,9 @@ fn parted(body: &str) -> (Vec<Value>, String) {
     for event in body.split_inclusive("\n\n") {
         let (_, rest) = event.split_once('\n').unwrap();
         match rest.strip_prefix("event: perennial.") {
-            Some(rest) => of_the_log.push(serde_json::from_str(rest.split_once("data: ").unwrap().1).unwrap()),
+            Some(rest) => {
+                of_the_log.push(serde_json::from_str(rest.split_once("data: ").unwrap().1).unwrap())
+            }
             None => of_the_upstream.push_str(rest),
         }
     }
@@ -119,7 +121,10 @@ async fn what_was_left_without_an_end_is_settled() {
         assert_eq!(end["outcome"], object["state"], "{case}");
         assert_eq!(of_the_log[0]["type"], "perennial.takeover", "{case}: {of_the_log:?}");
         assert!(object["position"].as_str().unwrap().ends_with(".2"), "{case}: {object}");
-        assert_eq!(of_the_upstream.matches("event: message_start").count(), usize::from(restarted || !seen.is_empty()));
+        assert_eq!(
+            of_the_upstream.matches("event: message_start").count(),
+            usize::from(restarted || !seen.is_empty())
+        );
         if restarted {
             assert_eq!(object["state"], "completed", "{case}: {object}");
             assert!(matches!(transcript(of_the_upstream.as_bytes()).end(), End::Complete { .. }), "{case}");
