@@ -20,7 +20,7 @@ export const startGateway = (...options) => start("serve", "--drain", "0.1", ...
 
 /** The name of a stream that nobody made: a UUIDv7 of now, since names of long ago are those of streams that have expired. */
 export function neverMade() {
-  const random = Array.from({ length: 15 }, () => Math.floor(Math.random() * 16).toString(16)).join("");
+  const random = Array.from({ length: 18 }, () => Math.floor(Math.random() * 16).toString(16)).join("");
   return `strm_${Date.now().toString(16).padStart(12, "0")}7${random.slice(0, 3)}8${random.slice(3)}`;
 }
 

@@ -120,7 +120,7 @@ describe("errors", () => {
 test("cancel stops it for every reader", async () => {
   const { id } = await make(gateway, { orders: STUCK });
   const [stream, other] = [attach(id, { base: gateway.url }), attach(id, { base: gateway.url })];
-  const reading = other.finalMessage();
+  const told = assert.rejects(other.finalMessage(), { type: "cancelled" });
   let count = 0;
   for await (const { event } of stream) {
     count += 1;
@@ -130,7 +130,7 @@ test("cancel stops it for every reader", async () => {
     }
   }
   assert.ok(count > 1);
-  await assert.rejects(reading, { type: "cancelled" });
+  await told;
   await assert.rejects(stream.finalMessage(), { type: "cancelled" });
   assert.equal((await stream.cancel()).state, "cancelled");
 });
