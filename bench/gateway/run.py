@@ -68,7 +68,8 @@ def main() -> int:
     options = parser.parse_args()
     load = os.getloadavg()[0]
     rounds = options.rounds or (1 if options.small else 9)
-    chosen = [section for section in SECTIONS if not options.only or section.name in options.only]
+    wanted = [section.name for section in SECTIONS if section.small or not options.small]
+    chosen = [section for section in SECTIONS if section.name in (options.only or wanted)]
     if not chosen:
         parser.error(f"no such section: {', '.join(options.only)}")
     if not gateways.nginx_binary():

@@ -44,6 +44,8 @@ class Section:
     fresh: bool = False
     direct: bool = True
     most_rounds: int = 100
+    # Part of a quick look too.
+    small: bool = True
 
 
 def paced(client: Client, gateway: Server | Direct, small: bool) -> Figures:
@@ -179,6 +181,7 @@ SECTIONS = [
             fresh=True,
             direct=False,
             most_rounds=2,
+            small=streams <= 1_000,
         )
         for streams in (1_000, 5_000)
     ],
