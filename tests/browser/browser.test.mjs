@@ -7,7 +7,7 @@ import { curl } from "../faces/curl.mjs";
 import { BODY, LIVE, STUCK, framesOf, make, startGateway, textOf, wholeEvents } from "../faces/gateway.mjs";
 import { cutting, startProxy } from "../faces/proxy.mjs";
 import { seeded } from "../faces/seeds.mjs";
-import { startChromium } from "./chromium.mjs";
+import { ELSEWHERE, startChromium } from "./chromium.mjs";
 import { startPages } from "./pages.mjs";
 
 const CUTS = 20;
@@ -20,7 +20,10 @@ before(async () => {
   [pages, browser] = await Promise.all([startPages(), startChromium()]);
   gateway = await startGateway("--allow-origin", pages.url);
 });
-after(() => Promise.all([browser?.close(), gateway?.stop(), pages?.stop()]));
+after(async () => {
+  await browser?.close();
+  await Promise.all([gateway?.stop(), pages?.stop()]);
+});
 
 /** A page of the application, in a browser profile of its own unless one is given. */
 async function openPage(context, origin = pages.url) {
@@ -294,21 +297,33 @@ describe("who may", () => {
   test("a page of another origin gets nothing", async () => {
     const { id } = await make(gateway);
     const foreign = await startPages();
-    const page = await openPage(undefined, foreign.url);
+    const page = await openPage(undefined, foreign.url.replace("127.0.0.1", ELSEWHERE));
     const results = await page.evaluate(async (base) => {
       const tried = (promise) => promise.then(() => "in", (error) => error.name);
-      const source = new EventSource(`${base}/events`);
       return {
         read: await tried(fetch(`${base}/events`)),
         keyed: await tried(fetch(`${base}/events`, { headers: { "x-api-key": "k" } })),
-        source: await new Promise((resolve) => Object.assign(source, { onmessage: () => resolve("in"), onerror: () => resolve(source.readyState) })),
+        source: await new Promise((resolve) => {
+          const source = new EventSource(`${base}/events`);
+          Object.assign(source, { onopen: () => resolve("in"), onerror: () => resolve(source.readyState) });
+        }),
+        // Browsers ask nobody before they open a socket; what is on it is refused.
         socket: await new Promise((resolve) => {
           const socket = new WebSocket(base.replace("http", "ws").replace(/streams.*/, "ws"));
-          Object.assign(socket, { onopen: () => resolve("in"), onerror: () => resolve("closed") });
+          const refused = [];
+          socket.onmessage = ({ data }) => {
+            const { op, status } = JSON.parse(data);
+            refused.push(`${op} ${status}`);
+            if (refused.length === 3) resolve(refused);
+          };
+          socket.onopen = () => {
+            const stream = base.split("/").at(-1);
+            for (const op of ["subscribe", "cancel", "create"]) socket.send(JSON.stringify({ op, stream, body: {} }));
+          };
         }),
       };
     }, `${gateway.url}/v1/streams/${id}`);
-    assert.deepEqual(results, { read: "TypeError", keyed: "TypeError", source: 2, socket: "closed" });
+    assert.deepEqual(results, { read: "TypeError", keyed: "TypeError", source: 2, socket: ["error 403", "error 403", "error 403"] });
     assert.equal((await (await fetch(`${gateway.url}/v1/streams/${id}`)).json()).id, id);
     await done(page);
     await foreign.stop();

@@ -4,9 +4,14 @@ import { chromium } from "playwright-core";
 
 const PATH = process.env.CHROMIUM_BIN || "/usr/bin/chromium";
 
+/** The name of a host that is another. */
+export const ELSEWHERE = "pages.example";
+
 const FLAGS = [
   ..."--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking".split(" "),
   ..."--disable-component-update --disable-sync".split(" "),
+  // A page that is not of this machine, though its server is.
+  `--host-resolver-rules=MAP ${ELSEWHERE} 127.0.0.1`,
 ];
 
 /** Starts it with an empty profile, which goes with it. */

@@ -25,9 +25,10 @@ export async function startPages() {
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   const stop = async () => {
-    server.closeAllConnections();
+    const closed = once(server, "close");
     server.close();
-    await once(server, "close");
+    server.closeAllConnections();
+    await closed;
   };
   return { url: `http://127.0.0.1:${server.address().port}`, stop };
 }

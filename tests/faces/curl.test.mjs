@@ -76,7 +76,7 @@ describe("faces", () => {
   });
 
   test("text that is not whole breaks off", async () => {
-    const { id } = await make(gateway, { orders: "pace=instant; error=overloaded_error@event=6" });
+    const { id } = await make(gateway, { orders: "pace=instant; tokens=60; error=overloaded_error@event=15" });
     const { code, status, body } = await curl(...TEXT, path(id, "/events"));
     assert.equal(status, 200);
     assert.notEqual(code, 0);
@@ -89,7 +89,7 @@ describe("from any position on, what everybody gets", () => {
   for (const [title, orders, sample] of [
     ["a small stream, every position", "pace=instant; tokens=12", Infinity],
     ["a larger one, some positions", "pace=instant; tokens=2000", 25],
-    ["one that failed", "pace=instant; tokens=30; error=overloaded_error@event=6", Infinity],
+    ["one that failed", "pace=instant; tokens=60; error=overloaded_error@event=15", Infinity],
   ]) {
     test(title, async (context) => {
       const { between } = seeded(context);

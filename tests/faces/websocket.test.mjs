@@ -1,7 +1,6 @@
 // The WebSocket face with npm's `ws`: subscribe, resume after a cut, create, cancel, errors.
 
 import assert from "node:assert/strict";
-import { once } from "node:events";
 import { after, before, test } from "node:test";
 
 import { WebSocket } from "ws";
@@ -22,7 +21,7 @@ async function open(url, options = {}) {
   socket.on("message", (text) => (messages.push(JSON.parse(text)), wake()));
   socket.on("close", () => (messages.push(null), wake()));
   socket.on("error", () => {});
-  const opened = await Promise.race([once(socket, "open").then(() => true), once(socket, "close").then(() => false)]);
+  const opened = await new Promise((resolve) => socket.on("open", () => resolve(true)).on("close", () => resolve(false)));
   const next = async () => {
     while (messages.length === 0) await new Promise((resolve) => (wake = resolve));
     return messages[0] === null ? null : messages.shift();
