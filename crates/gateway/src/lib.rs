@@ -25,6 +25,7 @@ mod front;
 mod gateway;
 mod generation;
 mod headers;
+mod lanes;
 mod limits;
 mod messages;
 mod outlet;

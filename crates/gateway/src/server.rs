@@ -19,6 +19,7 @@ use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
 
 use crate::generation;
+use crate::lanes::Lanes;
 use crate::limits::BUFFER_BYTES;
 use crate::outlet::Outlet;
 use crate::refusal::{RequestId, error_body};
@@ -37,6 +38,7 @@ pub(crate) async fn run(
     service: Arc<Service>,
     listener: TcpListener,
     shutdown: impl Future<Output = ()> + Send,
+    lanes: &Lanes,
 ) {
     let router = routes::router(Arc::clone(&service));
     // Beside the accepting: who reads or stops a stream that is not settled yet waits for it, and nobody else.
@@ -60,7 +62,8 @@ pub(crate) async fn run(
                 Ok((socket, _)) => match Arc::clone(&seats).try_acquire_owned() {
                     Ok(permit) => {
                         let seat = Arc::new(Seat::new(permit, taken.token(), over.clone()));
-                        connections.spawn(serve(Arc::clone(&service), socket, router.clone(), seat));
+                        let served = serve(Arc::clone(&service), socket, router.clone(), seat);
+                        connections.spawn_on(served, &lanes.next());
                     }
                     Err(_) => {
                         connections.spawn(turn_away(socket));
@@ -96,10 +99,13 @@ pub(crate) async fn run(
 }
 
 async fn serve(service: Arc<Service>, socket: TcpStream, router: Router, seat: Arc<Seat>) {
-    if let Err(error) = socket.set_nodelay(true) {
-        tracing::debug!(%error, "the client left before it was served");
-        return;
-    }
+    let socket = match taken_over(socket) {
+        Ok(socket) => socket,
+        Err(error) => {
+            tracing::debug!(%error, "the client left before it was served");
+            return;
+        }
+    };
     let router = router.map_request(move |mut request: http::Request<Incoming>| {
         request.extensions_mut().insert(Arc::clone(&seat));
         request
@@ -123,6 +129,12 @@ async fn serve(service: Arc<Service>, socket: TcpStream, router: Router, seat: A
         // Clients that leave end here.
         tracing::debug!(%error, "a connection ended");
     }
+}
+
+/// The socket with this lane's events in place of those of the runtime that accepted it.
+fn taken_over(socket: TcpStream) -> std::io::Result<TcpStream> {
+    socket.set_nodelay(true)?;
+    TcpStream::from_std(socket.into_std()?)
 }
 
 /// One connection too many: told so, and closed.
