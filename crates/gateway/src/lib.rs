@@ -32,6 +32,7 @@ mod pass;
 mod refusal;
 mod request;
 mod routes;
+mod seat;
 mod server;
 mod service;
 mod streams;

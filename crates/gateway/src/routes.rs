@@ -31,6 +31,7 @@ pub(crate) fn router(service: Arc<Service>) -> Router {
         .route("/v1/streams/{id}/cancel", post(streams::cancel))
         .route("/v1/streams/{id}/links", post(streams::link))
         .route("/v1/events", get(streams::many_events))
+        .route("/v1/ws", get(streams::socket))
         .route("/v1/models", get(pass))
         .route("/v1/models/{id}", get(pass))
         .route("/", get(front::page))

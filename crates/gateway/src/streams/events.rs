@@ -201,12 +201,17 @@ fn diverged(after: After, error: &Error) -> Response {
     response
 }
 
-pub(crate) fn diverged_data(after: After, error: &Error) -> serde_json::Value {
-    let after = match after {
+/// A reader's place, as it says it.
+pub(crate) fn after_text(after: After) -> String {
+    match after {
         After::Start => "0".to_owned(),
         After::Seq(seq) => seq.to_string(),
         After::Position(position) => position.to_string(),
-    };
+    }
+}
+
+pub(crate) fn diverged_data(after: After, error: &Error) -> serde_json::Value {
+    let after = after_text(after);
     let common = error.last_common().map(|position| position.to_string());
     json!({"after": after, "last_common": common})
 }

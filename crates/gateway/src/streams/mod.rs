@@ -12,6 +12,7 @@ mod many;
 mod object;
 mod order;
 mod stop;
+mod ws;
 
 pub(crate) use self::create::create;
 pub(crate) use self::events::events;
@@ -22,3 +23,4 @@ pub(crate) use self::many::events as many_events;
 pub(crate) use self::object::{message, show};
 pub(crate) use self::order::ordered;
 pub(crate) use self::stop::{cancel, delete};
+pub(crate) use self::ws::socket;

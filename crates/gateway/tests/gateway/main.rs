@@ -9,5 +9,6 @@ mod paths;
 mod rig;
 mod settle;
 mod shutdown;
+mod socket;
 mod truth;
 mod verbatim;

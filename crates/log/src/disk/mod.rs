@@ -41,7 +41,7 @@ use crate::{
     Time, frame, head::Batch,
 };
 
-/// So many commands may wait for the writer thread; further ones wait to be taken on.
+/// So many commands may wait for the committer; further ones wait to be taken on.
 const PENDING_COMMANDS: usize = 4096;
 /// So many reads are done at once.
 const READS_AT_ONCE: u32 = 16;

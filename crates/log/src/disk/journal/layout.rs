@@ -268,8 +268,7 @@ mod tests {
             file[..ends[1]].copy_from_slice(&new[..ends[1]]);
             assert_eq!(bodies(&again, &file), [b"one"]);
         }
-        let (moved, _) = segment(&HEADER_OF_ALL, &[&old[HEADER..]]);
-        let mut file = moved.clone();
+        let (mut file, _) = segment(&HEADER_OF_ALL, &[&old[HEADER..]]);
         file[HEADER] ^= 1;
         assert!(bodies(&HEADER_OF_ALL, &file).is_empty(), "none is where it says that it is");
     }

@@ -9,8 +9,9 @@
 //! judged by, but not visible. As long as something of a stream is on its way there or staged, all its appends go that way, after it:
 //! so a writer that does not wait for answers is judged in the order in which it wrote.
 
+mod state;
+
 use std::{
-    collections::HashMap,
     io::{self, ErrorKind},
     sync::Arc,
     time::Duration,
@@ -20,13 +21,14 @@ use bytes::Bytes;
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use self::state::{Refusal, State};
 use super::{
-    journal::{Journal, Unwritten, What, folder::Folder},
+    journal::{Journal, What, folder::Folder},
     live::Live,
-    overlay::{Generation, Growth, Known, Overlay, Runs},
+    overlay::{Generation, Growth, Known, Runs},
 };
 use crate::{
-    Error, Fence, Head, PendingBytes, ReadBytes, Run, Seq, StreamId, Tail, Time, head::Batch, waiters::Woken,
+    Error, Fence, Head, PendingBytes, ReadBytes, Run, Seq, StreamId, Time, head::Batch, waiters::Woken,
 };
 
 /// How long changes gather before they are moved into the store.
@@ -36,7 +38,7 @@ const GATHERED_BYTES: usize = 4 << 20;
 /// What one unit of [`PendingBytes`] stands for, since a semaphore counts to 2^29 only on small machines.
 const PENDING_UNIT: usize = 256;
 
-pub(super) struct Front {
+pub(in crate::disk) struct Front {
     state: Mutex<State>,
     /// There is something to move, or no time to lose.
     work: Condvar,
@@ -52,48 +54,15 @@ pub(super) struct Front {
     folder: Mutex<Folder>,
 }
 
-struct State {
-    journal: Journal,
-    /// The streams that are open and written here.
-    streams: HashMap<StreamId, Open>,
-    /// The streams that have something on its way to the committer, and how much.
-    queued: HashMap<StreamId, usize>,
-    overlay: Overlay,
-    /// Where the oldest entry is that is not visible yet.
-    staged: Option<u64>,
-    /// The latest time that was ever told.
-    now: Time,
-    full: bool,
-    /// Why nothing more is written.
-    failure: Option<Error>,
-    /// That is because a write or a sync failed: nothing is moved into the store either.
-    broken: bool,
-    /// Nothing gathers any more.
-    closing: bool,
-    urgent: bool,
-}
-
-/// A stream that is written here.
-struct Open {
-    /// What the next append is judged by.
-    head: Head,
-    /// So much of it is staged.
-    staged: u32,
-    /// Its deletion is among what is staged.
-    gone: bool,
-    /// What its readers see of it; not there before there is something to see.
-    tail: Option<Arc<Tail>>,
-}
-
 /// What became of an append.
-pub(super) enum Append {
+pub(in crate::disk) enum Append {
     Answered(Result<Head, Error>),
     /// It cannot be done at once, and is given back, with its place in the queue.
     NotHere(Bytes, Run, Ticket),
 }
 
 /// Something of a stream is on its way to the committer, as long as this is there.
-pub(super) struct Ticket {
+pub(in crate::disk) struct Ticket {
     front: Arc<Front>,
     stream: StreamId,
 }
@@ -111,14 +80,14 @@ impl Drop for Ticket {
 }
 
 /// What was staged, to be shown once it is durable.
-pub(super) enum Staged {
+pub(in crate::disk) enum Staged {
     Grown { head: Head, growth: Growth, value: Bytes, run: Run },
     Gone(StreamId),
     Floor(Time),
 }
 
 /// Why nothing was staged.
-pub(super) enum Unstaged {
+pub(in crate::disk) enum Unstaged {
     Refused(Error),
     /// A segment with so much room must be made ready first.
     NoRoom(u64),
@@ -127,7 +96,7 @@ pub(super) enum Unstaged {
 }
 
 /// By what a stream's next change is judged, if that is known without the store.
-pub(super) enum Judge {
+pub(in crate::disk) enum Judge {
     Head(Head),
     Gone,
     Unknown,
@@ -140,7 +109,7 @@ impl From<Error> for Unstaged {
 }
 
 impl Front {
-    pub(super) fn new(
+    pub(in crate::disk) fn new(
         (folder, journal): (Folder, Journal),
         live: Arc<Live>,
         pending: PendingBytes,
@@ -149,19 +118,7 @@ impl Front {
     ) -> Self {
         let units = pending.get().div_ceil(PENDING_UNIT).clamp(1, Semaphore::MAX_PERMITS);
         let units = u32::try_from(units).unwrap_or(u32::MAX);
-        let state = State {
-            journal,
-            streams: HashMap::new(),
-            queued: HashMap::new(),
-            overlay: Overlay::default(),
-            staged: None,
-            now,
-            full: false,
-            failure: None,
-            broken: false,
-            closing: false,
-            urgent: false,
-        };
+        let state = State::new(journal, now);
         let room = Arc::new(Semaphore::new(units as usize));
         Self {
             state: Mutex::new(state),
@@ -176,7 +133,7 @@ impl Front {
     }
 
     /// Appends, if that can be done at once: judges, writes, shows.
-    pub(super) fn append(
+    pub(in crate::disk) fn append(
         self: &Arc<Self>,
         now: Time,
         stream: StreamId,
@@ -214,13 +171,13 @@ impl Front {
     }
 
     /// A place in the queue to the committer.
-    pub(super) fn ticket(self: &Arc<Self>, stream: StreamId) -> Ticket {
+    pub(in crate::disk) fn ticket(self: &Arc<Self>, stream: StreamId) -> Ticket {
         *self.state.lock().queued.entry(stream).or_default() += 1;
         Ticket { front: Arc::clone(self), stream }
     }
 
     /// By what the next change of a stream is judged.
-    pub(super) fn judge(&self, stream: StreamId) -> Judge {
+    pub(in crate::disk) fn judge(&self, stream: StreamId) -> Judge {
         let state = self.state.lock();
         match state.streams.get(&stream) {
             Some(open) if open.gone => Judge::Gone,
@@ -234,7 +191,7 @@ impl Front {
     }
 
     /// Writes a stream's growth to `head`, to be shown later.
-    pub(super) fn stage_growth(
+    pub(in crate::disk) fn stage_growth(
         &self,
         head: &Head,
         growth: Growth,
@@ -257,7 +214,7 @@ impl Front {
     }
 
     /// Writes that a stream is deleted, to be shown later.
-    pub(super) fn stage_deletion(&self, head: &Head) -> Result<Staged, Unstaged> {
+    pub(in crate::disk) fn stage_deletion(&self, head: &Head) -> Result<Staged, Unstaged> {
         let mut state = self.state.lock();
         state.stage(What::Delete, &[], head.stream.as_bytes())?;
         state.stage_stream(head, true);
@@ -265,7 +222,7 @@ impl Front {
     }
 
     /// Writes that everything that expires up to now has expired, to be shown later.
-    pub(super) fn stage_floor(&self) -> Result<Staged, Unstaged> {
+    pub(in crate::disk) fn stage_floor(&self) -> Result<Staged, Unstaged> {
         let mut state = self.state.lock();
         let floor = state.now;
         state.stage(What::Floor, &[], &floor.as_micros().to_le_bytes())?;
@@ -274,7 +231,7 @@ impl Front {
 
     /// Shows all that is staged, in the order in which it was: it is durable. `units` is the room that it takes. The floor is
     /// shown by `show_floor`.
-    pub(super) fn show(&self, staged: Vec<Staged>, units: usize, show_floor: impl Fn(Time)) {
+    pub(in crate::disk) fn show(&self, staged: Vec<Staged>, units: usize, show_floor: impl Fn(Time)) {
         let mut told = Vec::with_capacity(staged.len());
         let mut gone = Vec::new();
         let mut state = self.state.lock();
@@ -310,17 +267,17 @@ impl Front {
     }
 
     /// What is known of a stream that is not in the store yet.
-    pub(super) fn known(&self, stream: StreamId) -> Option<Known> {
+    pub(in crate::disk) fn known(&self, stream: StreamId) -> Option<Known> {
         self.state.lock().overlay.known(stream)
     }
 
     /// The runs of a stream that may not be in the store yet.
-    pub(super) fn runs(&self, stream: StreamId, from: Seq, most: ReadBytes) -> Runs {
+    pub(in crate::disk) fn runs(&self, stream: StreamId, from: Seq, most: ReadBytes) -> Runs {
         self.state.lock().overlay.runs(stream, from, most.get())
     }
 
     /// The streams of which the store may not know the newest; each with what is known.
-    pub(super) fn streams(&self) -> Vec<(StreamId, Known)> {
+    pub(in crate::disk) fn streams(&self) -> Vec<(StreamId, Known)> {
         let state = self.state.lock();
         let mut streams: Vec<StreamId> = state.overlay.streams().collect();
         streams.sort_unstable();
@@ -336,7 +293,7 @@ impl Front {
     }
 
     /// Waits until there is something to move into the store, and it has gathered; `None` once it is closed and nothing is left.
-    pub(super) fn wait(&self) -> Option<Arc<Generation>> {
+    pub(in crate::disk) fn wait(&self) -> Option<Arc<Generation>> {
         let mut state = self.state.lock();
         while state.overlay.fresh().is_empty() && !state.closing && !state.broken {
             self.work.wait(&mut state);
@@ -353,14 +310,14 @@ impl Front {
     }
 
     /// The store has this generation.
-    pub(super) fn moved(&self, generation: Arc<Generation>) {
+    pub(in crate::disk) fn moved(&self, generation: Arc<Generation>) {
         self.state.lock().overlay.done();
         self.room.add_permits(generation.units);
         drop(generation);
     }
 
     /// Somebody waits for room: what is pending is moved at once.
-    pub(super) fn hurry(&self) {
+    pub(in crate::disk) fn hurry(&self) {
         let mut state = self.state.lock();
         if !state.overlay.fresh().is_empty() {
             state.urgent = true;
@@ -369,14 +326,14 @@ impl Front {
     }
 
     /// Room among what may be pending, in turn.
-    pub(super) async fn acquire(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Error> {
+    pub(in crate::disk) async fn acquire(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Error> {
         let units = self.units_of(bytes);
         if let Ok(permit) = Arc::clone(&self.room).try_acquire_many_owned(units) {
             return Ok(permit);
         }
         self.hurry();
         let permit = Arc::clone(&self.room).acquire_many_owned(units).await;
-        permit.map_err(|_| self.failure().unwrap_or_else(super::committer::closed))
+        permit.map_err(|_| self.failure().unwrap_or_else(crate::disk::committer::closed))
     }
 
     /// Who is larger than everything that may be pending takes it all.
@@ -385,7 +342,7 @@ impl Front {
     }
 
     /// Makes the next segment ready if it is time to, or if so much `room` is wanted now.
-    pub(super) fn prepare(&self, room: u64) -> io::Result<()> {
+    pub(in crate::disk) fn prepare(&self, room: u64) -> io::Result<()> {
         let folder = self.folder.lock();
         let wanted = self.state.lock().journal.wanted(room);
         if let Some(wanted) = wanted {
@@ -396,23 +353,23 @@ impl Front {
     }
 
     /// Is there a segment of which everything is before `position`?
-    pub(super) fn has_passed(&self, position: u64) -> bool {
+    pub(in crate::disk) fn has_passed(&self, position: u64) -> bool {
         self.state.lock().journal.has_passed(position)
     }
 
     /// Does away with segments of which the store has everything, and has it synced: up to `position`.
-    pub(super) fn retire(&self, position: u64, keep_spare: bool) -> io::Result<()> {
+    pub(in crate::disk) fn retire(&self, position: u64, keep_spare: bool) -> io::Result<()> {
         let folder = self.folder.lock();
         let passed = self.state.lock().journal.passed(position);
         folder.retire(&passed, keep_spare)
     }
 
-    pub(super) fn is_dirty(&self) -> bool {
+    pub(in crate::disk) fn is_dirty(&self) -> bool {
         self.state.lock().journal.is_dirty()
     }
 
     /// Syncs what is written. A sync that failed is the last one.
-    pub(super) fn sync(&self) -> Result<(), Error> {
+    pub(in crate::disk) fn sync(&self) -> Result<(), Error> {
         let _one = self.syncing.lock();
         let unsynced = {
             let mut state = self.state.lock();
@@ -427,14 +384,14 @@ impl Front {
     }
 
     /// Says what time it is; it never goes back.
-    pub(super) fn advance(&self, now: Time) -> Time {
+    pub(in crate::disk) fn advance(&self, now: Time) -> Time {
         let mut state = self.state.lock();
         state.now = state.now.max(now);
         state.now
     }
 
     /// Says whether only endings are accepted.
-    pub(super) fn set_full(&self, full: bool) {
+    pub(in crate::disk) fn set_full(&self, full: bool) {
         let before = std::mem::replace(&mut self.state.lock().full, full);
         if full && !before {
             tracing::warn!(
@@ -445,12 +402,12 @@ impl Front {
         }
     }
 
-    pub(super) fn failure(&self) -> Option<Error> {
+    pub(in crate::disk) fn failure(&self) -> Option<Error> {
         self.state.lock().failure.clone()
     }
 
     /// Nothing more is written, because of this or of what failed before; tells everybody.
-    pub(super) fn fail(&self, why: Error) -> Error {
+    pub(in crate::disk) fn fail(&self, why: Error) -> Error {
         let why = self.state.lock().fail(why);
         tracing::error!(failure = %why, "the stream log takes nothing more until it is opened again");
         self.room.close();
@@ -460,7 +417,7 @@ impl Front {
     }
 
     /// Takes nothing more, and lets what is pending be moved, unless a write has failed: then it says so.
-    pub(super) fn close(&self, why: &Error) -> bool {
+    pub(in crate::disk) fn close(&self, why: &Error) -> bool {
         let broken = {
             let mut state = self.state.lock();
             state.closing = true;
@@ -473,7 +430,7 @@ impl Front {
     }
 
     /// Tells the readers that nothing more comes.
-    pub(super) fn tell(&self, why: &Error) {
+    pub(in crate::disk) fn tell(&self, why: &Error) {
         self.live.fail(why);
     }
 
@@ -484,121 +441,8 @@ impl Front {
     }
 }
 
-/// Why an append is not done at once.
-enum Refusal {
-    NotHere,
-    Answer(Error),
-    Failed(Error),
-}
-
-impl From<Error> for Refusal {
-    fn from(error: Error) -> Self {
-        Self::Answer(error)
-    }
-}
-
-impl State {
-    /// Judges and writes.
-    fn append(
-        &mut self,
-        now: Time,
-        stream: StreamId,
-        fence: Fence,
-        batch: Batch,
-        value: &Bytes,
-        run: &Run,
-    ) -> Result<Head, Refusal> {
-        self.now = self.now.max(now);
-        if let Some(failure) = &self.failure {
-            return Err(failure.clone().into());
-        }
-        let open = self.streams.get_mut(&stream).ok_or(Refusal::NotHere)?;
-        // What has expired is synced before it is told.
-        if open.staged > 0 || self.queued.contains_key(&stream) || open.head.expires <= self.now {
-            return Err(Refusal::NotHere);
-        }
-        let head = open.head.grow(fence, batch)?;
-        debug_assert_eq!(run.last().map(|last| last.seq), Some(head.last));
-        if self.full && head.outcome.is_none() {
-            return Err(Error::full(stream).into());
-        }
-        match self.journal.write(What::Run, &[], value) {
-            Ok(_) => {}
-            Err(Unwritten::NoRoom(_)) => return Err(Refusal::NotHere),
-            Err(Unwritten::Failed(error)) => return Err(Refusal::Failed(self.fail(write_error(error)))),
-        }
-        open.head = head.clone();
-        Ok(head)
-    }
-
-    fn stage(&mut self, what: What, before: &[u8], body: &[u8]) -> Result<(), Unstaged> {
-        if let Some(failure) = &self.failure {
-            return Err(failure.clone().into());
-        }
-        match self.journal.write(what, before, body) {
-            Ok(position) => {
-                self.staged.get_or_insert(position);
-                Ok(())
-            }
-            Err(Unwritten::NoRoom(room)) => Err(Unstaged::NoRoom(room)),
-            Err(Unwritten::Failed(error)) => Err(Unstaged::Failed(self.fail(write_error(error)))),
-        }
-    }
-
-    fn stage_stream(&mut self, head: &Head, gone: bool) {
-        let open = self.streams.entry(head.stream).or_insert_with(|| Open {
-            head: head.clone(),
-            staged: 0,
-            gone: false,
-            tail: None,
-        });
-        open.head = head.clone();
-        open.staged += 1;
-        open.gone |= gone;
-    }
-
-    /// Shows what was written; gives back who is to be woken, and what is to be dropped.
-    fn show_growth(
-        &mut self,
-        live: &Live,
-        head: &Head,
-        growth: Growth,
-        value: Bytes,
-        run: Run,
-    ) -> (Woken, Option<Open>) {
-        self.overlay.fresh().grow(head, growth, value, run.clone());
-        let Some(open) = self.streams.get(&head.stream) else { return (Woken::default(), None) };
-        let woken = open.tail.as_ref().map_or_else(Woken::default, |tail| tail.grow(head.clone(), run));
-        let left = if head.outcome.is_some() && open.staged == 0 {
-            live.release(head.stream);
-            self.streams.remove(&head.stream)
-        } else {
-            None
-        };
-        (woken, left)
-    }
-
-    /// Counts what has gathered; says whether the mover is to be told.
-    fn gather(&mut self, units: usize) -> bool {
-        let fresh = self.overlay.fresh();
-        let was_empty = fresh.units == 0;
-        fresh.units += units;
-        let enough = fresh.bytes >= GATHERED_BYTES;
-        let empty = fresh.is_empty();
-        let hurry = enough && !self.urgent;
-        self.urgent |= enough;
-        (was_empty && !empty) || hurry
-    }
-
-    /// Nothing more is written. The first reason stands.
-    fn fail(&mut self, why: Error) -> Error {
-        self.broken = true;
-        self.failure.get_or_insert(why).clone()
-    }
-}
-
 /// Why nothing more is written.
-pub(super) fn write_error(error: io::Error) -> Error {
+pub(in crate::disk) fn write_error(error: io::Error) -> Error {
     let full = matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded);
     let why = if full { "the disk is full" } else { "a write failed" };
     let failure = Error::unavailable(why).because(error);
