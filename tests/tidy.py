@@ -58,7 +58,7 @@ FILES = files()
 LINES = {
     path: path.read_text(encoding="utf-8").splitlines()
     for path in FILES
-    if path.suffix in TEXT and not DATA_FOLDERS & set(path.relative_to(ROOT).parts)
+    if path.suffix in TEXT and (path.suffix == ".rs" or not DATA_FOLDERS & set(path.relative_to(ROOT).parts))
 }
 RUST = [path for path in FILES if path.suffix == ".rs"]
 

@@ -98,7 +98,9 @@ export class Reading {
   ending() {
     const error = this.outcome?.error;
     const message = error?.message ?? `the answer is not whole: the stream was ${this.state}`;
-    return this.blame(new PerennialError(message, { type: error?.type ?? this.state }));
+    // Whoever stopped it is told so, and not that the service failed.
+    const type = this.state === "failed" ? (error?.type ?? this.state) : this.state;
+    return this.blame(new PerennialError(message, { type }));
   }
 
   /** @template T @param {T} error @returns {T} */

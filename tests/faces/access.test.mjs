@@ -7,7 +7,7 @@ import { WebSocket } from "ws";
 
 import { attach, many } from "../../web/perennial.js";
 import { curl } from "./curl.mjs";
-import { STUCK, framesOf, make, startGateway } from "./gateway.mjs";
+import { STUCK, framesOf, make, neverMade, startGateway } from "./gateway.mjs";
 
 const [MINE, OTHERS, OPERATOR] = ["key-of-one-client", "key-of-another-client", "key-of-the-operator"];
 const PAGE = "https://app.example";
@@ -137,8 +137,8 @@ describe("other origins", () => {
   test("a page that is on the list gets in", async () => {
     for (const [path, method, headers] of [
       ["/v1/streams", "POST", "anthropic-version,content-type,idempotency-key,x-api-key"],
-      [`/v1/streams/strm_${"0".repeat(32)}/events`, "GET", "authorization,last-event-id"],
-      [`/v1/streams/strm_${"0".repeat(32)}`, "DELETE", "x-api-key"],
+      [`/v1/streams/${neverMade()}/events`, "GET", "authorization,last-event-id"],
+      [`/v1/streams/${neverMade()}`, "DELETE", "x-api-key"],
     ]) {
       const answer = await preflight(PAGE, path, method, headers);
       assert.ok(answer.status === 200 || answer.status === 204, String(answer.status));

@@ -242,11 +242,12 @@ test("one loop at a time; the final message waits for it", async () => {
 describe("only a whole answer ends well", () => {
   const ended = (outcome, error = null) => TERMINAL.replace('"completed"', `"${outcome}"`).replace('"error":null', `"error":${JSON.stringify(error)}`);
   for (const [outcome, error, type] of [
-    ["cancelled", null, "cancelled"],
+    ["cancelled", { type: "api_error", message: "the stream was cancelled" }, "cancelled"],
     ["interrupted", null, "interrupted"],
+    ["failed", null, "failed"],
     ["failed", { type: "overloaded_error", message: "Overloaded" }, "overloaded_error"],
   ]) {
-    test(outcome, async () => {
+    test(type, async () => {
       const body = [...WHOLE.slice(0, 3), `id: 7.1\n${ended(outcome, error)}`].join("");
       const wanted = (thrown) => {
         assert.deepEqual([thrown.type, thrown.partial.content, thrown.position], [type, [{ type: "text", text: "Hel" }], "7.1"]);

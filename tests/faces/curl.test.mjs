@@ -5,7 +5,7 @@ import { after, before, describe, test } from "node:test";
 
 import { Fold } from "../../web/perennial.js";
 import { curl } from "./curl.mjs";
-import { BODY, INSTANT, STUCK, framesOf, make, startGateway, textOf, wholeEvents } from "./gateway.mjs";
+import { BODY, INSTANT, STUCK, framesOf, make, neverMade, startGateway, textOf, wholeEvents } from "./gateway.mjs";
 import { seeded } from "./seeds.mjs";
 
 const NDJSON = ["-H", "accept: application/x-ndjson"];
@@ -54,7 +54,7 @@ describe("faces", () => {
 
   test("a stream that is read while it is written is what it is afterwards", async () => {
     const { id } = await make(gateway, { orders: "ttft=50ms,tps=200; tokens=100" });
-    const [sse, ndjson, text] = await Promise.all([curl(path(id, "/events")), curl(...NDJSON, path(id, "/events")), curl(...TEXT, path(id, "/events"))]);
+    const [sse, ndjson, text] = await Promise.all([curl(path(id, "/events")), curl(...NDJSON, path(id, "/events")), curl(...TEXT, "-H", "te: trailers", path(id, "/events"))]);
     assert.deepEqual(framesOf(sse.body), framesOf(await wholeEvents(gateway, id)));
     assert.equal(ndjson.body, (await curl(...NDJSON, path(id, "/events"))).body);
     assert.equal(text.body, textOf(framesOf(sse.body)));
@@ -189,7 +189,7 @@ describe("many streams", () => {
 
   test("one that is not there has a line, and the others go on", async () => {
     const { id, lines } = await ended();
-    const missing = `strm_${"0".repeat(32)}`;
+    const missing = neverMade();
     const { body } = await many(`${missing}:0,${id}:0`);
     const datas = [...body.matchAll(/^data: (.*)$/gm)].map(([, data]) => JSON.parse(data));
     const error = datas.find(({ stream }) => stream === missing);
@@ -226,10 +226,10 @@ describe("the resource", () => {
   });
 
   test("what never was is 404, with an error body", async () => {
-    const { status, body, headers } = await curl(path(`strm_${"0".repeat(32)}`, "/events"));
+    const { status, body, headers } = await curl(path(neverMade(), "/events"));
     assert.deepEqual([status, JSON.parse(body).error.type], [404, "not_found_error"]);
     assert.ok(headers.get("request-id"));
-    for (const id of ["strm_1", "nonsense", "strm_..%2f..%2fx"]) assert.equal((await curl(path(id))).status, 404, id);
+    for (const id of ["strm_1", "nonsense", "strm_..%2f..%2fx"]) assert.equal((await curl(path(id))).status, 400, id);
   });
 
   test("after the end there is nothing: 204", async () => {

@@ -1,9 +1,6 @@
-// A gateway with a data directory of its own, and the streams that the tests read on it.
+// A gateway, and the streams that the tests read on it.
 
 import assert from "node:assert/strict";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 
 import { start } from "../typescript/command.mjs";
 
@@ -18,15 +15,13 @@ export const STUCK = "pace=instant; stall@event=6";
 
 export const BODY = { model: "claude-sonnet-5-5", max_tokens: 4096, messages: [{ role: "user", content: "Tell me about rivers, in many words." }] };
 
-/** Starts `perennial serve` on a fresh directory; resolves to `{ url, stop }`. */
-export async function startGateway(...options) {
-  const data = await mkdtemp(join(tmpdir(), "perennial-faces-"));
-  const server = await start("serve", "--data", data, ...options);
-  const stop = async () => {
-    await server.stop();
-    await rm(data, { recursive: true, force: true });
-  };
-  return { url: server.url, stop };
+/** Starts `perennial serve`, which waits for no stream at its end; resolves to `{ url, stop }`. */
+export const startGateway = (...options) => start("serve", "--drain", "0.1", ...options);
+
+/** The name of a stream that nobody made: a UUIDv7 of now, since names of long ago are those of streams that have expired. */
+export function neverMade() {
+  const random = Array.from({ length: 18 }, () => Math.floor(Math.random() * 16).toString(16)).join("");
+  return `strm_${Date.now().toString(16).padStart(12, "0")}7${random.slice(0, 3)}8${random.slice(3)}`;
 }
 
 /** Makes a stream and resolves to its object. */

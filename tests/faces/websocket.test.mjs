@@ -6,7 +6,7 @@ import { after, before, test } from "node:test";
 
 import { WebSocket } from "ws";
 
-import { BODY, INSTANT, LIVE, STUCK, framesOf, make, startGateway, wholeEvents } from "./gateway.mjs";
+import { BODY, INSTANT, LIVE, STUCK, framesOf, make, neverMade, startGateway, wholeEvents } from "./gateway.mjs";
 import { cutting, startProxy } from "./proxy.mjs";
 import { seeded } from "./seeds.mjs";
 
@@ -124,7 +124,7 @@ test("an error ends one subscription and nothing else", async () => {
   const { id } = await make(gateway);
   const whole = await reference(id);
   const socket = await open(gateway.url);
-  const missing = await socket.ask({ op: "subscribe", stream: `strm_${"0".repeat(32)}`, ref: 1 });
+  const missing = await socket.ask({ op: "subscribe", stream: neverMade(), ref: 1 });
   assert.deepEqual([missing.op, missing.status, missing.error.type, missing.ref], ["error", 404, "not_found_error", 1]);
   const foreign = await socket.ask({ op: "subscribe", stream: id, after: "9999.9" });
   assert.equal(foreign.op, "error", JSON.stringify(foreign));

@@ -46,7 +46,9 @@ pub(crate) struct FaceBody {
 enum End {
     /// Nothing.
     Told,
-    /// The face's body has no word for how it ended: it is broken off.
+    /// The face's body has no word for how it ended: it is broken off, once what came before is on its way.
+    Breaking,
+    /// It is broken off now.
     Broken,
     /// It is whole, and this stands in the trailers.
     Trailers(Ending),
@@ -83,6 +85,12 @@ impl FaceBody {
             match self.end.take() {
                 None => {}
                 Some(End::Told) => return Poll::Ready(None),
+                Some(End::Breaking) => {
+                    // An error makes the server drop what it has not sent yet, the head included: first that goes out.
+                    self.end = Some(End::Broken);
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
                 Some(End::Broken) => return Poll::Ready(Some(Err(BrokenOff))),
                 Some(End::Trailers(ending)) => {
                     self.end = Some(End::Told);
@@ -148,7 +156,7 @@ impl FaceBody {
 
     fn end_of(&self, outcome: Outcome, payload: &Bytes) -> End {
         if !self.face.tells_the_end(outcome) {
-            End::Broken
+            End::Breaking
         } else if self.face == Face::Text {
             End::Trailers(Ending::decode(payload))
         } else {
@@ -176,7 +184,7 @@ impl FaceBody {
                 let line = json!({"event": event.name, "data": event.data});
                 out.extend_from_slice(format!("{line}\n").as_bytes());
             }
-            Face::Text => self.end = Some(End::Broken),
+            Face::Text => self.end = Some(End::Breaking),
         }
         out.freeze()
     }
