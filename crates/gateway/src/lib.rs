@@ -27,6 +27,7 @@ mod generation;
 mod headers;
 mod limits;
 mod messages;
+mod openapi;
 mod outlet;
 mod pass;
 mod refusal;
