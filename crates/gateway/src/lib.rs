@@ -28,6 +28,7 @@ mod headers;
 mod lanes;
 mod limits;
 mod messages;
+mod openapi;
 mod outlet;
 mod pass;
 mod refusal;

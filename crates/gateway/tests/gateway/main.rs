@@ -5,6 +5,7 @@ mod access;
 mod cancel;
 mod message;
 mod odd;
+mod openapi;
 mod paths;
 mod rig;
 mod settle;
