@@ -50,7 +50,8 @@ impl Live {
         self.state.lock().streams.get(&id).cloned()
     }
 
-    /// Begins a stream: its request is in the log when this returns, its generation under way.
+    /// Begins a stream: its request is in the log when this returns, its generation under way. Who stops waiting stops nothing: a stream
+    /// that is in the log has somebody who makes it.
     pub(crate) async fn begin(
         service: &Arc<Service>,
         order: Order,
@@ -59,7 +60,17 @@ impl Live {
     ) -> Result<Begun, Refusal> {
         let running = Running::new(StreamId::new(), order.owner.clone(), order.model.clone(), order.policy, false);
         let place = Place::take(service, running)?;
-        let running = Arc::clone(&place.running);
+        let begun = service.live.tasks.spawn(Self::keep(place, order, credential, has_reader));
+        begun.await.unwrap_or_else(|_| Err(Refusal::new(500, ErrorKind::Api, "the stream could not be begun")))
+    }
+
+    async fn keep(
+        place: Place,
+        order: Order,
+        credential: HeaderMap,
+        has_reader: bool,
+    ) -> Result<Begun, Refusal> {
+        let (service, running) = (&place.service, Arc::clone(&place.running));
         let request = Entry::new(Kind::Request, order.encode());
         let writer = Writer::create(&service.log, running.id, None, &[request])
             .await
