@@ -8,23 +8,19 @@ use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use perennial_protocol::ErrorKind;
-use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
+use crate::farewell::turn_away;
 use crate::generation;
 use crate::limits::BUFFER_BYTES;
 use crate::outlet::Outlet;
-use crate::refusal::{RequestId, error_body};
 use crate::routes;
 use crate::service::Service;
 
 /// After a failed accept (no file descriptors left, mostly).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-/// How long a client that is one too many may take to read why.
-const FAREWELL: Duration = Duration::from_secs(1);
 /// From the `error` event that ends a stream at shutdown to the end of its connection.
 const LAST_WRITES: Duration = Duration::from_secs(5);
 
@@ -54,7 +50,8 @@ pub(crate) async fn run(
                         });
                     }
                     Err(_) => {
-                        connections.spawn(turn_away(socket));
+                        let service = Arc::clone(&service);
+                        connections.spawn(async move { turn_away(socket, &service.access.origins).await });
                     }
                 },
                 Err(error) => {
@@ -106,23 +103,4 @@ async fn serve(service: Arc<Service>, socket: TcpStream, router: Router) {
         // Clients that leave end here.
         tracing::debug!(%error, "a connection ended");
     }
-}
-
-/// One connection too many: told so, and closed.
-async fn turn_away(mut socket: TcpStream) {
-    let id = RequestId::new();
-    let message = "the gateway has no connection left; try again soon";
-    let body = error_body(&ErrorKind::Overloaded, message, &id);
-    let answer = format!(
-        "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\nrequest-id: {id}\r\nretry-after: 1\r\n\
-         connection: close\r\ncontent-length: {}\r\n\r\n{body}",
-        body.len()
-    );
-    let told = async {
-        socket.write_all(answer.as_bytes()).await?;
-        socket.shutdown().await?;
-        // Closing with unread bytes of the client would reset the connection under what was just written.
-        tokio::io::copy(&mut socket, &mut tokio::io::sink()).await
-    };
-    drop(tokio::time::timeout(FAREWELL, told).await);
 }
