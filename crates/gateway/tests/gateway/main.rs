@@ -3,10 +3,19 @@
 
 mod access;
 mod cancel;
+mod idempotency;
+mod leak;
+mod limits;
+mod list;
 mod message;
+mod native;
 mod odd;
 mod paths;
+mod policy;
 mod rig;
+mod safety;
 mod shutdown;
+mod stop;
 mod truth;
 mod verbatim;
+mod wire;
