@@ -20,6 +20,9 @@ class Command:
         # A key in the caller's environment must not send a test to the real service.
         environment = {name: value for name, value in os.environ.items() if not name.startswith("ANTHROPIC_")}
         self._stderr = tempfile.TemporaryFile("w+")
+        # The folder for streams is for one gateway; each has its own here.
+        self._data = tempfile.TemporaryDirectory(prefix="perennial-test-")
+        environment.setdefault("PERENNIAL_DATA", self._data.name)
         self._process = subprocess.Popen(
             [str(BINARY), *arguments],
             env=environment,
@@ -46,6 +49,7 @@ class Command:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        self._data.cleanup()
 
     def journal(self) -> list[dict]:
         """The entries of a simulator's journal, oldest first."""

@@ -1,6 +1,8 @@
 // The command `perennial` as a process: started on a free port, known by the line it prints, ended by its id.
 
 import { spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 
@@ -13,7 +15,11 @@ const READY = "listening on ";
 export function start(command, ...args) {
   // A key in the caller's environment must not send a test to the real service.
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("ANTHROPIC_")));
+  // The folder for streams is for one gateway; each has its own here.
+  const data = mkdtempSync(join(tmpdir(), "perennial-test-"));
+  env.PERENNIAL_DATA ??= data;
   const child = spawn(BINARY, [command, "--listen", "127.0.0.1:0", ...args], { env, stdio: ["ignore", "pipe", "pipe"] });
+  child.once("exit", () => rmSync(data, { recursive: true, force: true }));
   let stderr = "";
   child.stderr.on("data", (chunk) => (stderr += chunk));
   return new Promise((resolve, reject) => {

@@ -57,7 +57,13 @@ pub(crate) struct ServeArgs {
     #[command(flatten, next_help_heading = "Streams")]
     store: StoreArgs,
     /// What becomes of the stream of a client that goes: cancel, grace=SECONDS or detach. A request may say otherwise
-    #[arg(long, value_name = "POLICY", default_value = "cancel", env = "PERENNIAL_ON_DISCONNECT", help_heading = "Streams")]
+    #[arg(
+        long,
+        value_name = "POLICY",
+        default_value = "cancel",
+        env = "PERENNIAL_ON_DISCONNECT",
+        help_heading = "Streams"
+    )]
     on_disconnect: OnDisconnect,
     #[command(flatten, next_help_heading = "Limits")]
     limits: LimitArgs,

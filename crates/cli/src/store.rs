@@ -46,7 +46,8 @@ impl StoreArgs {
         let options =
             DiskOptions::new().retention(retention).always_sync(self.durability == Durability::Always);
         let log = DiskLog::open(&folder, options).await.map_err(|error| {
-            let hint = if error.is_locked() { "; or give this one a folder of its own with --data" } else { "" };
+            let hint =
+                if error.is_locked() { "; or give this one a folder of its own with --data" } else { "" };
             Failure::new(Exit::Configuration, format!("{error}{hint}"))
         })?;
         let secret = kept_secret(&folder.join("secret")).map_err(unusable)?;

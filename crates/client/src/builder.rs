@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, Uri};
 use secrecy::SecretString;
@@ -12,8 +13,8 @@ use crate::options::parse_header;
 use crate::retry::Bucket;
 use crate::transport::Transport;
 use crate::{
-    Client, DEFAULT_BASE_URL, DEFAULT_VERSION, Deadlines, Error, MaxEventBytes, RequestOptions, RetryBudget,
-    RetryPolicy,
+    Client, DEFAULT_BASE_URL, DEFAULT_VERSION, Deadlines, Error, MaxEventBytes, ReconnectPolicy,
+    RequestOptions, RetryBudget, RetryPolicy,
 };
 
 /// What a client is to be like.
@@ -133,6 +134,18 @@ impl ClientBuilder {
     /// How often to retry.
     pub fn retries(mut self, retries: RetryPolicy) -> Self {
         self.options = self.options.retries(retries);
+        self
+    }
+
+    /// How attached streams come back after their connections broke.
+    pub fn reconnects(mut self, reconnects: ReconnectPolicy) -> Self {
+        self.options = self.options.reconnects(reconnects);
+        self
+    }
+
+    /// Reads all streams on where their connections broke, if a gateway keeps them; see [`RequestOptions::resuming`].
+    pub fn resuming(mut self, grace: Duration) -> Self {
+        self.options = self.options.resuming(grace);
         self
     }
 

@@ -12,16 +12,19 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use futures_core::future::BoxFuture;
 use http::Method;
-use perennial_protocol::{Effect, Event, Transcript};
+use perennial_protocol::{Effect, Event, EventDecoder, Transcript};
 use tokio::time::{Instant, Sleep, sleep};
 use tracing::Instrument as _;
 
+use crate::cursor::Cursor;
 use crate::event::Retrying;
 use crate::exchange::{Opened, exchange};
 use crate::reading::{Reading, Step};
+use crate::reconnect::{self, Reconnects};
+use crate::resume::Resume;
 use crate::view::{Moment, View};
 use crate::{
-    Client, Deadlines, Error, MaxEventBytes, RequestBody, RequestOptions, ResponseInfo, RetryPolicy,
+    Client, Deadlines, Error, MaxEventBytes, Position, RequestBody, RequestOptions, ResponseInfo, RetryPolicy,
 };
 
 const TARGET: &str = "/v1/messages";
@@ -33,12 +36,19 @@ pub(crate) struct Course {
     deadlines: Deadlines,
     policy: RetryPolicy,
     limit: MaxEventBytes,
-    follow_inputs: bool,
     state: State,
     attempts: u32,
     total_at: Option<Instant>,
     response: Option<Arc<ResponseInfo>>,
     told: Told,
+    /// The name of an existing stream.
+    stream_id: Option<Box<str>>,
+    /// Where an existing stream is read: how it is come back to.
+    reconnects: Option<Box<Reconnects>>,
+    /// Where a stream is asked for: how it becomes an existing one.
+    resume: Option<Box<Resume>>,
+    /// Of the connection that was lost, with what it knows of characters cut between events.
+    decoder: Option<EventDecoder>,
     span: tracing::Span,
 }
 
@@ -65,6 +75,9 @@ pub(crate) struct Told {
     pub(crate) content: bool,
     /// Frames of this attempt.
     pub(crate) frames: u64,
+    /// Where the reader stands in the log of a gateway; `None` where the service is read.
+    pub(crate) cursor: Option<Box<Cursor>>,
+    follow_inputs: bool,
 }
 
 /// A moment that waits to be shown.
@@ -84,7 +97,11 @@ impl Course {
             model = body.model().map(str::to_owned);
             let mut options = options.clone();
             options.betas.extend(body.betas().iter().cloned());
-            client.request(Method::POST, TARGET, Some(body.streaming()), &options)
+            let mut request = client.request(Method::POST, TARGET, Some(body.streaming()), &options)?;
+            if let Some(grace) = options.grace {
+                Resume::write(grace, request.headers_mut());
+            }
+            Ok(request)
         });
         let span = tracing::info_span!(
             "perennial.stream",
@@ -92,6 +109,38 @@ impl Course {
             attempt = tracing::field::Empty,
             request_id = tracing::field::Empty,
         );
+        let resume = options.grace.map(|_| Box::new(Resume::new(client.clone(), options.clone())));
+        Self { resume, ..Self::with(client, options, request, span) }
+    }
+
+    /// The reading of a stream that a gateway keeps, from its beginning. `request` is the one for its events.
+    pub(crate) fn attached(
+        client: Client,
+        options: &RequestOptions,
+        request: Result<http::Request<Bytes>, Error>,
+        id: &str,
+    ) -> Self {
+        let span = tracing::info_span!(
+            "perennial.attached",
+            stream = id,
+            attempt = tracing::field::Empty,
+            request_id = tracing::field::Empty,
+        );
+        let policy = options.reconnects.unwrap_or_default();
+        let mut course = Self::with(client, options, request, span);
+        course.deadlines = policy.deadlines(&course.deadlines);
+        course.stream_id = Some(id.into());
+        course.reconnects = Some(Box::new(Reconnects::new(policy)));
+        course.told.cursor = Some(Box::default());
+        course
+    }
+
+    fn with(
+        client: Client,
+        options: &RequestOptions,
+        request: Result<http::Request<Bytes>, Error>,
+        span: tracing::Span,
+    ) -> Self {
         let (request, state) = match request {
             Ok(request) => (request, State::Idle),
             Err(error) => (http::Request::default(), State::failed(error, Transcript::new())),
@@ -102,19 +151,39 @@ impl Course {
             deadlines: options.deadlines.unwrap_or_default(),
             policy: options.retries.unwrap_or_default(),
             limit: options.max_event_bytes.unwrap_or_default(),
-            follow_inputs: false,
             state,
             attempts: 0,
             total_at: None,
             response: None,
             told: Told::default(),
+            stream_id: None,
+            reconnects: None,
+            resume: None,
+            decoder: None,
             span,
         }
     }
 
     pub(crate) fn follow_inputs(&mut self) {
-        self.follow_inputs = true;
-        self.told.transcript = Transcript::new().following_inputs();
+        self.told.follow_inputs = true;
+        self.told.transcript = self.told.new_transcript();
+    }
+
+    /// What is handed out is to begin after `position`.
+    pub(crate) fn after(&mut self, position: Position) {
+        match self.told.cursor.as_deref_mut() {
+            Some(cursor) => cursor.after(position),
+            None => {
+                let error =
+                    Error::request("only an attached stream has positions; this one is asked for anew");
+                self.state = State::failed(error, Transcript::new());
+            }
+        }
+    }
+
+    /// What has been handed out; `None` where the stream is not attached to.
+    pub(crate) fn position(&self) -> Option<Position> {
+        Some(self.told.cursor.as_deref()?.shown(!self.told.queue.is_empty()))
     }
 
     pub(crate) fn transcript(&self) -> &Transcript {
@@ -136,6 +205,10 @@ impl Course {
 
     pub(crate) fn response(&self) -> Option<&ResponseInfo> {
         self.response.as_deref()
+    }
+
+    pub(crate) fn stream_id(&self) -> Option<&str> {
+        self.stream_id.as_deref().or_else(|| self.response()?.stream_id())
     }
 
     pub(crate) fn attempts(&self) -> u32 {
@@ -177,6 +250,7 @@ impl Course {
                         if let State::Reading(reading) = std::mem::replace(&mut self.state, State::Finished) {
                             reading.release(cx);
                         }
+                        self.ended();
                         tracing::debug!(parent: &self.span, "the answer is complete");
                         if let Some(item) = item {
                             return Poll::Ready(Some(Ok(item)));
@@ -221,7 +295,15 @@ impl Course {
                     self.span.record("request_id", opened.info.request_id());
                     tracing::debug!(parent: &self.span, status = opened.info.status(), "the answer begins");
                     self.response = Some(Arc::clone(&opened.info));
-                    let reading = Reading::new(opened, self.deadlines, self.total_at, self.limit);
+                    if let Some(reconnects) = &mut self.reconnects {
+                        reconnects.reached();
+                    } else if let Some(resume) = &mut self.resume
+                        && resume.opened(&opened.info)
+                    {
+                        self.told.cursor = Some(Box::new(Cursor::drop_in()));
+                    }
+                    let decoder = self.decoder.take();
+                    let reading = Reading::new(opened, self.deadlines, self.total_at, self.limit, decoder);
                     self.state = State::Reading(Box::new(reading));
                 }
                 Err(error) => self.fail(error),
@@ -238,7 +320,10 @@ impl Course {
             self.total_at = self.deadlines.total.and_then(|total| Instant::now().checked_add(total));
         }
         self.span.record("attempt", self.attempts);
-        let (client, request) = (self.client.clone(), self.request.clone());
+        let (client, mut request) = (self.client.clone(), self.request.clone());
+        if let Some(cursor) = &self.told.cursor {
+            cursor.write(request.headers_mut());
+        }
         let (deadlines, total_at) = (self.deadlines, self.total_at);
         let opening = async move { exchange(&client, request, &deadlines, total_at).await };
         self.state = State::Opening(Box::pin(opening.instrument(self.span.clone())));
@@ -250,6 +335,10 @@ impl Course {
             self.response = Some(response);
         }
         let error = error.with_attempts(self.attempts);
+        let error = match self.reconnect(error) {
+            Ok(()) => return,
+            Err(error) => error,
+        };
         if let Some(retrying) = self.retrying(&error) {
             tracing::debug!(
                 parent: &self.span,
@@ -258,21 +347,79 @@ impl Course {
                 "the request is sent again"
             );
             self.state = State::Waiting(Box::pin(sleep(retrying.delay)));
-            let mut transcript = Transcript::new();
-            if self.follow_inputs {
-                transcript = transcript.following_inputs();
-            }
-            self.told = Told { transcript, started: self.told.started, ..Told::default() };
+            let (started, follow_inputs) = (self.told.started, self.told.follow_inputs);
+            self.told = Told { started, follow_inputs, ..Told::default() };
+            self.told.transcript = self.told.new_transcript();
             self.told.queue.push_back(Queued::Retrying(retrying));
             return;
         }
         tracing::debug!(parent: &self.span, %error, "the answer failed");
+        if error.is_of_the_stream() {
+            self.ended();
+        }
         self.state = State::failed(error, std::mem::take(&mut self.told.transcript));
+    }
+
+    /// Nothing is left to be stopped.
+    fn ended(&mut self) {
+        if let Some(resume) = &mut self.resume {
+            resume.ended();
+        }
+    }
+
+    /// The connection to a stream that goes on without us is lost: another one, where `error` is of the kind that passes.
+    fn reconnect(&mut self, error: Error) -> Result<(), Error> {
+        self.resume(&error)?;
+        let (Some(reconnects), Some(cursor)) = (&mut self.reconnects, &mut self.told.cursor) else {
+            return Err(error);
+        };
+        if cursor.take_fruitful() {
+            reconnects.fruitful();
+        }
+        if cursor.is_whole() && reconnect::is_passing(&error) {
+            tracing::debug!(parent: &self.span, %error, "the answer is complete all the same");
+            self.told.complete::<()>()?;
+            self.state = State::Finished;
+            self.ended();
+            return Ok(());
+        }
+        let position = cursor.latest();
+        let delay = reconnects.delay(error.clone(), cursor.retry(), self.total_at)?;
+        tracing::debug!(
+            parent: &self.span,
+            %error,
+            %position,
+            delay_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX),
+            "the connection is lost; the stream is attached to again"
+        );
+        let waiting = State::Waiting(Box::pin(sleep(delay)));
+        if let State::Reading(reading) = std::mem::replace(&mut self.state, waiting) {
+            self.decoder = Some(reading.into_decoder());
+        }
+        Ok(())
+    }
+
+    /// A stream that was asked for, and that a gateway keeps, becomes one that is attached to, where `error` is of the kind that passes.
+    fn resume(&mut self, error: &Error) -> Result<(), Error> {
+        let (None, Some(resume), Some(cursor)) = (&self.reconnects, &self.resume, &mut self.told.cursor)
+        else {
+            return Ok(());
+        };
+        // Without positions nobody can tell what was handed out.
+        if cursor.latest().seq() == 0 && self.told.started {
+            return Ok(());
+        }
+        let Some((request, reconnects)) = resume.after(error) else { return Ok(()) };
+        cursor.attach();
+        self.request = request?;
+        self.deadlines = reconnects.deadlines(&self.deadlines);
+        self.reconnects = Some(Box::new(reconnects));
+        Ok(())
     }
 
     fn retrying(&self, error: &Error) -> Option<Retrying> {
         let retries = self.attempts.saturating_sub(1);
-        if self.told.content || !error.is_retryable() {
+        if self.reconnects.is_some() || self.told.content || !error.is_retryable() {
             return None;
         }
         let delay = self.policy.delay(retries, error.retry_after())?;
@@ -282,6 +429,13 @@ impl Course {
             return None;
         }
         Some(Retrying { attempt: self.attempts + 1, delay, cause: error.clone() })
+    }
+}
+
+impl Told {
+    pub(crate) fn new_transcript(&self) -> Transcript {
+        let transcript = Transcript::new();
+        if self.follow_inputs { transcript.following_inputs() } else { transcript }
     }
 }
 

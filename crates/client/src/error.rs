@@ -9,8 +9,10 @@ use std::time::Duration;
 
 use perennial_protocol::{ApiError, DecodeError, End, Place, Transcript};
 
-use crate::ResponseInfo;
 use crate::transport::{TransportError, TransportErrorKind};
+use crate::{Position, ResponseInfo};
+
+mod outcome;
 
 /// What went wrong. Cloning is cheap: the partial answer is shared.
 ///
@@ -39,6 +41,8 @@ struct Repr {
     retryable: bool,
     attempts: u32,
     api: Option<ApiError>,
+    last_common: Option<Position>,
+    hint: Option<&'static str>,
     response: Option<Arc<ResponseInfo>>,
     partial: Option<Arc<Transcript>>,
     source: Option<Arc<dyn StdError + Send + Sync>>,
@@ -70,6 +74,14 @@ pub enum ErrorKind {
     EventTooLarge,
     /// The body is nothing that the Messages API sends, such as a page of a proxy.
     UnexpectedBody,
+    /// Somebody stopped the stream at the gateway.
+    Cancelled,
+    /// The gateway lost the answer in the middle, mostly by a crash.
+    Interrupted,
+    /// The reader has something that the gateway's log does not have; see [`Error::last_common`].
+    Diverged,
+    /// The gateway cannot read the stream at present.
+    Unreadable,
 }
 
 /// The clocks of a stream; see [`Deadlines`](crate::Deadlines).
@@ -115,6 +127,8 @@ impl Error {
             retryable: false,
             attempts: 0,
             api: None,
+            last_common: None,
+            hint: None,
             response: None,
             partial: None,
             source: None,
@@ -321,6 +335,9 @@ impl Error {
 
     /// What to do, in a few words.
     fn hint(&self) -> Option<&'static str> {
+        if self.0.hint.is_some() {
+            return self.0.hint;
+        }
         Some(match self.0.kind {
             ErrorKind::Config | ErrorKind::Request => return None,
             ErrorKind::Connect => "check the base URL, the network and the proxy settings",
@@ -359,6 +376,10 @@ impl Error {
             ErrorKind::Lost | ErrorKind::Truncated => "try again",
             ErrorKind::Malformed => "something between here and the service garbles the stream",
             ErrorKind::EventTooLarge => return None,
+            ErrorKind::Cancelled => "what came is kept in the error",
+            ErrorKind::Interrupted => "what came is kept in the error; ask again or continue from it",
+            ErrorKind::Diverged => "keep what is common, and read the stream anew",
+            ErrorKind::Unreadable => "try again later",
             ErrorKind::UnexpectedBody => "check the base URL and what stands between here and the service",
         })
     }
@@ -390,7 +411,7 @@ impl fmt::Display for Error {
 impl fmt::Debug for Error {
     /// Without the partial answer, which is content and may be large.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Repr { kind, phase, what, retryable, attempts, api, response: _, partial, source } = &*self.0;
+        let Repr { kind, phase, what, retryable, attempts, api, partial, source, .. } = &*self.0;
         f.debug_struct("Error")
             .field("kind", kind)
             .field("phase", phase)

@@ -6,6 +6,8 @@ use perennial_protocol::{
     Citation, ContentBlock, Delta, Effect, End, Event, Ignored, MessageDelta, Raw, Transcript, UnknownEvent,
 };
 
+use serde::Deserialize;
+
 use crate::Error;
 
 /// One thing that happened. Small and owned: what has been gathered so far is in the stream's
@@ -90,6 +92,8 @@ pub enum StreamEvent {
     Alive,
     /// The request is sent again, since the attempt failed before it brought content: a sign of life.
     Retrying(Retrying),
+    /// Something about the stream itself, from the log of a gateway. Only an attached stream has these.
+    Log(LogEvent),
     /// An event that came after this version.
     Unknown(UnknownEvent<'static>),
     /// An event that does not fit the stream and was left out of the transcript.
@@ -111,6 +115,56 @@ pub struct Retrying {
     pub delay: Duration,
     /// What ended the attempt before.
     pub cause: Error,
+}
+
+/// An event of a gateway's log that is none of the upstream's. Text and transcript need no attention to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LogEvent {
+    /// What follows comes from another attempt.
+    Seam {
+        /// The number of the attempt.
+        attempt: Option<u64>,
+        /// What ended the one before.
+        reason: String,
+        /// How the two are joined: with `restart`, nothing of the content came before.
+        mode: String,
+    },
+    /// Another writer goes on, after a crash mostly.
+    Takeover {
+        /// Its term.
+        epoch: Option<u64>,
+        /// Why.
+        reason: String,
+    },
+    /// Somebody asked to stop.
+    Cancel {
+        /// Why.
+        reason: String,
+    },
+}
+
+impl LogEvent {
+    /// The event, where it is one of the log that this version knows.
+    fn read(event: &UnknownEvent<'_>) -> Option<Self> {
+        #[derive(Default, Deserialize)]
+        #[serde(default)]
+        struct Data {
+            attempt: Option<u64>,
+            epoch: Option<u64>,
+            reason: Option<String>,
+            mode: Option<String>,
+        }
+        let kind = event.name.strip_prefix("perennial.")?;
+        let Data { attempt, epoch, reason, mode } = serde_json::from_str(&event.data).ok()?;
+        let (reason, mode) = (reason.unwrap_or_default(), mode.unwrap_or_default());
+        Some(match kind {
+            "seam" => Self::Seam { attempt, reason, mode },
+            "takeover" => Self::Takeover { epoch, reason },
+            "cancel" => Self::Cancel { reason },
+            _ => return None,
+        })
+    }
 }
 
 impl StreamEvent {
@@ -159,7 +213,10 @@ impl StreamEvent {
             Event::MessageDelta(delta) => Self::MessageUpdated(delta),
             Event::MessageStop => Self::MessageFinished(transcript.end()),
             Event::Unknown(_) => match event.into_owned() {
-                Event::Unknown(unknown) => Self::Unknown(unknown),
+                Event::Unknown(unknown) => match LogEvent::read(&unknown) {
+                    Some(event) => Self::Log(event),
+                    None => Self::Unknown(unknown),
+                },
                 _ => Self::Alive,
             },
             // An error ends the stream and is handed out as one; it never gets here.

@@ -1,8 +1,10 @@
 //! Options of one request, over those of the client.
 
+use std::time::Duration;
+
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use crate::{Deadlines, Error, MaxEventBytes, RetryPolicy};
+use crate::{Deadlines, Error, MaxEventBytes, ReconnectPolicy, RetryPolicy};
 
 /// What one request is to have otherwise than its client.
 ///
@@ -23,7 +25,9 @@ pub struct RequestOptions {
     pub(crate) betas: Vec<String>,
     pub(crate) deadlines: Option<Deadlines>,
     pub(crate) retries: Option<RetryPolicy>,
+    pub(crate) reconnects: Option<ReconnectPolicy>,
     pub(crate) max_event_bytes: Option<MaxEventBytes>,
+    pub(crate) grace: Option<Duration>,
     invalid: Option<String>,
 }
 
@@ -60,6 +64,22 @@ impl RequestOptions {
         self
     }
 
+    /// How an attached stream comes back, in place of the client's way.
+    pub fn reconnects(mut self, reconnects: ReconnectPolicy) -> Self {
+        self.reconnects = Some(reconnects);
+        self
+    }
+
+    /// Reads a stream on where its connection broke, if a gateway keeps it: the gateway is asked to wait `grace` for its reader to come back
+    /// (whole seconds, at most 600), and the reader comes back like one that is
+    /// [attached](crate::resources::Streams::attach).
+    ///
+    /// Whoever drops the stream stops it all the same. Where no gateway answers, nothing changes.
+    pub fn resuming(mut self, grace: Duration) -> Self {
+        self.grace = Some(grace);
+        self
+    }
+
     /// The limit on one event in place of the client's.
     pub fn max_event_bytes(mut self, limit: MaxEventBytes) -> Self {
         self.max_event_bytes = Some(limit);
@@ -75,7 +95,9 @@ impl RequestOptions {
         options.betas.extend(over.betas.iter().cloned());
         options.deadlines = over.deadlines.or(options.deadlines);
         options.retries = over.retries.or(options.retries);
+        options.reconnects = over.reconnects.or(options.reconnects);
         options.max_event_bytes = over.max_event_bytes.or(options.max_event_bytes);
+        options.grace = over.grace.or(options.grace);
         options.invalid = over.invalid.clone().or(options.invalid);
         options
     }

@@ -66,6 +66,7 @@ impl Reading {
         deadlines: Deadlines,
         total_at: Option<Instant>,
         limit: MaxEventBytes,
+        decoder: Option<EventDecoder>,
     ) -> Self {
         Self {
             info: opened.info,
@@ -75,7 +76,7 @@ impl Reading {
             body: opened.body,
             ended: false,
             form: Form::Unknown,
-            decoder: EventDecoder::with_limit(limit),
+            decoder: decoder.unwrap_or_else(|| EventDecoder::with_limit(limit)),
             piece: Bytes::new(),
             at: 0,
         }
@@ -84,6 +85,12 @@ impl Reading {
     /// The reader goes away with something.
     pub(crate) fn pause(&mut self) {
         self.watch.pause();
+    }
+
+    /// The connection is lost: gives the decoder to the next one, without the frame that was cut.
+    pub(crate) fn into_decoder(mut self) -> EventDecoder {
+        self.decoder.finish();
+        self.decoder
     }
 
     /// The answer is complete: gives the connection back.
@@ -180,8 +187,9 @@ impl Reading {
             self.at = self.piece.len() - input.len();
             let received = received.map_err(|error| Error::malformed(error, told.phase()))?;
             told.frames += 1;
-            let raw = received.frame.raw();
+            let (frame, raw) = (received.frame, received.frame.raw());
             let step = match received.event {
+                event if told.cursor.is_some() => told.recorded(frame, event, &mut self.watch, view)?,
                 Some(event) => told.event(raw, event, &mut self.watch, view)?,
                 None => told.alive(raw, view),
             };
@@ -197,8 +205,15 @@ impl Reading {
     fn end<T>(&mut self, told: &mut Told) -> Result<Step<T>, Error> {
         self.ended = true;
         match std::mem::replace(&mut self.form, Form::Unknown) {
-            Form::Json(body) => told.whole(&body),
-            Form::Page(body) => {
+            // Nothing is left, though the terminal record never came.
+            _ if told.cursor.is_some() && self.info.status() == 204 => {
+                Err(Error::incomplete(&told.transcript.end(), told.phase()))
+            }
+            Form::Unknown | Form::Events if told.cursor.is_some() => {
+                Err(Error::truncated(&told.transcript.end(), told.phase()))
+            }
+            Form::Json(body) if told.cursor.is_none() => told.whole(&body),
+            Form::Page(body) | Form::Json(body) => {
                 let text = String::from_utf8_lossy(&body);
                 Err(Error::unexpected_body(format!("the answer is a page, not a stream: {}", excerpt(&text))))
             }
@@ -218,13 +233,13 @@ impl Reading {
 }
 
 impl Told {
-    fn phase(&self) -> crate::Phase {
+    pub(crate) fn phase(&self) -> crate::Phase {
         phase_of(&self.transcript, self.content)
     }
 
     /// Takes an event in and shows it, or something that has to be shown before.
     #[inline]
-    fn event<V: View>(
+    pub(crate) fn event<V: View>(
         &mut self,
         raw: &[u8],
         event: Event<'_>,
@@ -243,7 +258,7 @@ impl Told {
     }
 
     /// A frame without an event.
-    fn alive<V: View>(&mut self, raw: &[u8], view: &mut V) -> Option<Step<V::Item>> {
+    pub(crate) fn alive<V: View>(&mut self, raw: &[u8], view: &mut V) -> Option<Step<V::Item>> {
         if V::IN_ORDER && !self.held.is_empty() {
             self.held.push(Queued::Alive(Bytes::copy_from_slice(raw)));
             return None;
@@ -276,7 +291,10 @@ impl Told {
                 }
                 self.queue_blocks();
             }
-            Effect::BlockStarted(index) if !self.content && is_empty(&self.transcript, index) => {
+            Effect::BlockStarted(index)
+                // The attempts of a gateway are its own.
+                if !self.content && self.cursor.is_none() && is_empty(&self.transcript, index) =>
+            {
                 watch.content();
                 self.held.push(Queued::received(raw, event, effect));
                 return Ok(None);

@@ -80,6 +80,12 @@ impl ResponseInfo {
         self.header("anthropic-organization-id")
     }
 
+    /// The name that a gateway gave the stream, with which it can be [attached](crate::resources::Streams::attach) to.
+    #[must_use]
+    pub fn stream_id(&self) -> Option<&str> {
+        self.header("perennial-stream")
+    }
+
     /// What is left of the account's limits.
     #[must_use]
     pub fn rate_limits(&self) -> RateLimits {

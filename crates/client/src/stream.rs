@@ -14,7 +14,7 @@ use perennial_protocol::{Message, Transcript, Usage};
 use crate::course::Course;
 use crate::event::StreamEvent;
 use crate::view::{Events, Fold, FrameStream, RawEvents, TextStream, View};
-use crate::{Client, Error, RateLimits, RequestBody, RequestOptions, ResponseInfo};
+use crate::{Client, Error, Position, RateLimits, RequestBody, RequestOptions, ResponseInfo};
 
 /// An answer while it arrives: a [`Stream`] of [`StreamEvent`]s, and of other views of the same.
 ///
@@ -64,6 +64,16 @@ impl MessageStream {
     /// [`partial_input`](Transcript::partial_input). To be said before the stream is read.
     pub fn following_inputs(mut self) -> Self {
         self.course.follow_inputs();
+        self
+    }
+
+    /// Hands out only what follows `position`, in an [attached](crate::resources::Streams::attach) stream: to go on where another process
+    /// has stopped. To be said before the stream is read.
+    ///
+    /// What came before is read all the same, so that transcript and final message are whole. On a stream that is not attached to, this is an
+    /// error, its first and only item.
+    pub fn after(mut self, position: Position) -> Self {
+        self.course.after(position);
         self
     }
 
@@ -160,7 +170,20 @@ impl MessageStream {
         self.response().map(ResponseInfo::rate_limits).unwrap_or_default()
     }
 
-    /// How often the request was sent so far.
+    /// The name of the stream, where a gateway keeps it: it can be [attached](crate::resources::Streams::attach) to by that.
+    #[must_use]
+    pub fn stream_id(&self) -> Option<&str> {
+        self.course.stream_id()
+    }
+
+    /// How far an attached stream has been handed out; `None` for one that is not attached to. Whoever has dealt with what was handed out
+    /// last may keep it, to go on [`after`](Self::after) it.
+    #[must_use]
+    pub fn position(&self) -> Option<Position> {
+        self.course.position()
+    }
+
+    /// How often the request was sent so far; for an attached stream, how often it was connected to.
     #[must_use]
     pub fn attempts(&self) -> u32 {
         self.course.attempts()
@@ -176,6 +199,10 @@ impl MessageStream {
     #[must_use = "drop the stream to cancel it without keeping anything"]
     pub fn cancel(self) -> Transcript {
         self.course.into_transcript()
+    }
+
+    pub(crate) fn of(course: Course) -> Self {
+        Self { course: Box::new(course) }
     }
 
     pub(crate) fn poll_view<V: View>(

@@ -61,6 +61,11 @@ impl Watch {
         self.content_came = true;
     }
 
+    /// From here on a shorter silence will do.
+    pub(crate) fn hurry(&mut self, silence: Duration) {
+        self.deadlines.silence = self.deadlines.silence.min(silence);
+    }
+
     /// The reader goes away with something: until he comes back, no clock but the total runs.
     pub(crate) fn pause(&mut self) {
         if self.waiting_since.is_some() {

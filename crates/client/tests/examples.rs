@@ -28,6 +28,10 @@ const EXAMPLES: &[(&str, &[&str])] = &[
             "message finished: complete (end_turn)",
         ],
     ),
+    (
+        "attach",
+        &["started strm_", "first reader: \"1, 2", "second reader: ", "19, 20", "whole: ", "completed"],
+    ),
     ("batches", &["has 2 requests", "sum: 2 + 2 = **4**"]),
     ("cancel", &["...\n[truncated"]),
     ("count_tokens", &["input tokens", "claude-sonnet-5-5 (Claude Sonnet 5.5)"]),

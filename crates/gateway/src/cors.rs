@@ -2,24 +2,20 @@
 
 use std::time::Duration;
 
-use http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
+use http::header::RETRY_AFTER;
 use http::{HeaderName, HeaderValue, Method};
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
 /// How long a browser may keep what it was told.
 const MAX_AGE: Duration = Duration::from_secs(600);
 
-pub(crate) fn layer(origins: &[HeaderValue]) -> CorsLayer {
+pub(crate) fn layer(origins: &[HeaderValue]) -> Option<CorsLayer> {
     let name = HeaderName::from_static;
-    CorsLayer::new()
+    let layer = CorsLayer::new()
         .allow_origin(AllowOrigin::list(origins.iter().cloned()))
         .allow_methods([Method::GET, Method::POST, Method::DELETE])
         // Whatever the page wants to send: new headers of the service come every year.
-        .allow_headers(if origins.is_empty() {
-            AllowHeaders::list([AUTHORIZATION, CONTENT_TYPE])
-        } else {
-            AllowHeaders::mirror_request()
-        })
+        .allow_headers(AllowHeaders::mirror_request())
         .expose_headers([
             name("request-id"),
             name("perennial-stream"),
@@ -30,5 +26,6 @@ pub(crate) fn layer(origins: &[HeaderValue]) -> CorsLayer {
             name("anthropic-ratelimit-requests-remaining"),
             name("anthropic-ratelimit-tokens-remaining"),
         ])
-        .max_age(MAX_AGE)
+        .max_age(MAX_AGE);
+    (!origins.is_empty()).then_some(layer)
 }

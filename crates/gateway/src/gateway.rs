@@ -178,7 +178,8 @@ impl Builder {
     #[must_use]
     pub fn allow_origin(mut self, origin: &str) -> Self {
         // Judged when the gateway is built.
-        self.origins.push(HeaderValue::from_str(origin.trim()).unwrap_or_else(|_| HeaderValue::from_static("")));
+        self.origins
+            .push(HeaderValue::from_str(origin.trim()).unwrap_or_else(|_| HeaderValue::from_static("")));
         self
     }
 
@@ -250,6 +251,7 @@ impl Builder {
             live: Live::default(),
             on_disconnect: self.on_disconnect,
             idempotency: IdempotencyKeys::default(),
+            settled: CancellationToken::new(),
             draining: CancellationToken::new(),
         };
         Ok(Gateway { service: Arc::new(service) })
@@ -260,7 +262,10 @@ impl Builder {
 fn is_origin(origin: &HeaderValue) -> bool {
     let uri = origin.to_str().ok().and_then(|origin| origin.parse::<http::Uri>().ok());
     uri.is_some_and(|uri| {
-        uri.scheme().is_some() && uri.authority().is_some() && !origin.as_bytes().ends_with(b"/") && uri.path() == "/"
+        uri.scheme().is_some()
+            && uri.authority().is_some()
+            && !origin.as_bytes().ends_with(b"/")
+            && uri.path() == "/"
     })
 }
 

@@ -33,10 +33,12 @@ mod pass;
 mod refusal;
 mod request;
 mod routes;
+mod seat;
 mod server;
 mod service;
 mod streams;
 mod upstream;
+mod web;
 
 pub use access::{Key, Secret};
 pub use gateway::{BuildError, Builder, Gateway, Handle, RunError};

@@ -48,7 +48,7 @@ async fn answer(service: &Arc<Service>, id: &RequestId, request: Request) -> Res
     let path = upward(&head.uri);
     let order = ordered(service, &head.headers, caller.owner, path, body, service.on_disconnect)?;
     let credential = service.access.credential(&head.headers);
-    let Begun { running, presence, opened } = Live::begin(service, order, credential, true).await?;
+    let Begun { running, presence, opened, .. } = Live::begin(service, order, credential, true)?;
 
     // 5. What the upstream answers. Errors, and JSON where a stream was asked for, are passed on as they are; what cannot be an answer is none.
     let up = match opened.await {

@@ -81,7 +81,8 @@ impl Refusal {
                 Some(common) => format!(
                     "the position is not one of this stream: what the reader has after {common} is no part of it"
                 ),
-                None => "the position is not one of this stream, which has nothing of what the reader has".to_owned(),
+                None => "the position is not one of this stream, which has nothing of what the reader has"
+                    .to_owned(),
             };
             return Self::new(412, ErrorKind::Conflict, message);
         }

@@ -14,10 +14,10 @@ use crate::messages;
 use crate::pass::pass;
 use crate::refusal::{Refusal, RequestId};
 use crate::service::Service;
-use crate::{cors, streams};
+use crate::{cors, streams, web};
 
 pub(crate) fn router(service: Arc<Service>) -> Router {
-    Router::new()
+    let router = Router::new()
         .route("/v1/messages", post(messages::create))
         .route("/v1/messages/count_tokens", post(pass))
         .route("/v1/messages/batches", get(pass).post(pass))
@@ -31,6 +31,7 @@ pub(crate) fn router(service: Arc<Service>) -> Router {
         .route("/v1/streams/{id}/cancel", post(streams::cancel))
         .route("/v1/streams/{id}/links", post(streams::link))
         .route("/v1/events", get(streams::many_events))
+        .route("/v1/ws", get(streams::socket))
         .route("/v1/models", get(pass))
         .route("/v1/models/{id}", get(pass))
         .route("/", get(front::page))
@@ -39,9 +40,14 @@ pub(crate) fn router(service: Arc<Service>) -> Router {
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
         .method_not_allowed_fallback(wrong_method)
-        .fallback(unknown_path)
-        .layer(cors::layer(&service.access.origins))
-        .with_state(service)
+        .fallback(unknown_path);
+    let router = web::routes(router);
+    // Without allowed origins no header says anything about other pages, which is what keeps them out.
+    let router = match cors::layer(&service.access.origins) {
+        Some(layer) => router.layer(layer),
+        None => router,
+    };
+    router.with_state(service)
 }
 
 async fn ready(State(service): State<Arc<Service>>) -> Response {

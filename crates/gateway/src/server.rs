@@ -5,18 +5,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower::ServiceExt as _;
 
 use crate::farewell::turn_away;
 use crate::generation;
 use crate::limits::BUFFER_BYTES;
 use crate::outlet::Outlet;
 use crate::routes;
+use crate::seat::Seat;
 use crate::service::Service;
 
 /// After a failed accept (no file descriptors left, mostly).
@@ -30,11 +35,18 @@ pub(crate) async fn run(
     shutdown: impl Future<Output = ()> + Send,
 ) {
     let router = routes::router(Arc::clone(&service));
-    // Beside the accepting: whoever reads a stream that is not settled yet waits for what comes of it.
+    // Beside the accepting: who reads or stops a stream that is not settled yet waits for it, and nobody else.
     let settling = Arc::clone(&service);
-    let settling = tokio::spawn(async move { generation::settle(&settling).await });
+    let settling = tokio::spawn(async move {
+        generation::settle(&settling).await;
+        settling.settled.cancel();
+    });
     let seats = Arc::new(Semaphore::new(service.limits.connections.0.min(Semaphore::MAX_PERMITS)));
     let mut connections = JoinSet::new();
+    let taken = TaskTracker::new();
+    let over = CancellationToken::new();
+    // However this ends.
+    let _over = over.clone().drop_guard();
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
         tokio::select! {
@@ -42,12 +54,9 @@ pub(crate) async fn run(
             Some(_) = connections.join_next() => {}
             accepted = listener.accept() => match accepted {
                 Ok((socket, _)) => match Arc::clone(&seats).try_acquire_owned() {
-                    Ok(seat) => {
-                        let served = serve(Arc::clone(&service), socket, router.clone());
-                        connections.spawn(async move {
-                            served.await;
-                            drop(seat);
-                        });
+                    Ok(permit) => {
+                        let seat = Arc::new(Seat::new(permit, taken.token(), over.clone()));
+                        connections.spawn(serve(Arc::clone(&service), socket, router.clone(), seat));
                     }
                     Err(_) => {
                         let service = Arc::clone(&service);
@@ -64,9 +73,13 @@ pub(crate) async fn run(
     drop(listener);
     service.draining.cancel();
     settling.abort();
+    service.settled.cancel();
     // Streams that nobody reads are waited for as well.
     let ended = async {
         while connections.join_next().await.is_some() {}
+        // Those that are WebSockets by now.
+        taken.close();
+        taken.wait().await;
         service.live.ended().await;
     };
     let mut ended = std::pin::pin!(ended);
@@ -79,11 +92,15 @@ pub(crate) async fn run(
     }
 }
 
-async fn serve(service: Arc<Service>, socket: TcpStream, router: Router) {
+async fn serve(service: Arc<Service>, socket: TcpStream, router: Router, seat: Arc<Seat>) {
     if let Err(error) = socket.set_nodelay(true) {
         tracing::debug!(%error, "the client left before it was served");
         return;
     }
+    let router = router.map_request(move |mut request: http::Request<Incoming>| {
+        request.extensions_mut().insert(Arc::clone(&seat));
+        request
+    });
     let outlet = Outlet::new(socket, service.clocks.reader);
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

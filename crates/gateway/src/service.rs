@@ -31,6 +31,8 @@ pub(crate) struct Service {
     /// What becomes of a drop-in's stream when its client goes, where the request does not say.
     pub(crate) on_disconnect: OnDisconnect,
     pub(crate) idempotency: IdempotencyKeys,
+    /// What earlier processes left is settled.
+    pub(crate) settled: CancellationToken,
     /// The wish to stop: no new connections, `/readyz` says no.
     pub(crate) draining: CancellationToken,
 }

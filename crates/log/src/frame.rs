@@ -47,7 +47,7 @@ pub(crate) fn encode(stream: StreamId, fence: Fence, entries: &[Entry]) -> Resul
             payload,
         }
     };
-    let run = Run::new(entries.iter().enumerate().map(record).collect());
+    let run = entries.iter().enumerate().map(record).collect();
     Ok((bytes, run))
 }
 
@@ -78,6 +78,12 @@ pub(crate) fn decode(stream: StreamId, first: Seq, bytes: &Bytes) -> Result<Run,
         return Err(Error::damaged(stream, format!("record {first} is empty")));
     }
     Ok(Run::new(records))
+}
+
+/// The stream and number of the first record in `bytes`, if a whole one is there.
+pub(crate) fn place(bytes: &[u8]) -> Option<(StreamId, Seq)> {
+    let frame = frame(bytes)?;
+    Some((StreamId::from_bytes(frame.stream.try_into().ok()?)?, Seq::new(frame.seq)?))
 }
 
 struct Frame<'a> {

@@ -23,7 +23,7 @@ pub struct MemoryBytes(usize);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ReadBytes(usize);
 
-/// How many bytes of appends may wait for the writer thread; further ones wait before they are taken on. Default 64 MiB.
+/// How many bytes of appends may be on their way into the store; further ones wait before they are taken on. Default 64 MiB.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PendingBytes(usize);
 

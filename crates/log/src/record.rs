@@ -190,6 +190,12 @@ impl Run {
     }
 }
 
+impl FromIterator<Record> for Run {
+    fn from_iter<T: IntoIterator<Item = Record>>(records: T) -> Self {
+        Self { records: records.into_iter().collect(), skipped: 0 }
+    }
+}
+
 impl Deref for Run {
     type Target = [Record];
 

@@ -2,6 +2,7 @@
 
 use std::future::poll_fn;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use futures_core::Stream as _;
@@ -11,7 +12,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::exchange::{Opened, exchange};
 use crate::transport::Body;
-use crate::{Client, Clock, Deadlines, Error, ErrorKind, Phase, RequestOptions, RetryPolicy};
+use crate::{Client, Clock, Deadlines, Error, ErrorKind, Phase, RequestOptions, ResponseInfo, RetryPolicy};
 
 /// The most bytes of an answer that is read as a whole. Lists are paged, so that none comes near.
 const MAX_ANSWER_BYTES: usize = 64 * 1024 * 1024;
@@ -55,6 +56,19 @@ impl<'a> Call<'a> {
         Self { client, options, request, repeat: Repeat::Always }
     }
 
+    /// A header, unless the options have one of that name.
+    pub(super) fn header(mut self, name: &'static str, value: &str) -> Self {
+        if !self.options.headers.contains_key(name) {
+            self.request = self.request.and_then(|mut request| {
+                let value = http::HeaderValue::try_from(value)
+                    .map_err(|source| Error::request(format!("`{name}` cannot be sent")).caused_by(source))?;
+                request.headers_mut().insert(name, value);
+                Ok(request)
+            });
+        }
+        self
+    }
+
     pub(super) fn repeat(mut self, repeat: Repeat) -> Self {
         self.repeat = repeat;
         self
@@ -62,6 +76,11 @@ impl<'a> Call<'a> {
 
     /// The answer, read as JSON.
     pub(super) async fn json<T: DeserializeOwned>(self) -> Result<T, Error> {
+        Ok(self.json_with_head().await?.0)
+    }
+
+    /// The answer, read as JSON, and the head of its response.
+    pub(super) async fn json_with_head<T: DeserializeOwned>(self) -> Result<(T, Arc<ResponseInfo>), Error> {
         let mut attempts = self.attempts();
         let request = self.request?;
         loop {
@@ -69,8 +88,11 @@ impl<'a> Call<'a> {
                 Ok(opened) => read(opened, &attempts).await,
                 Err(error) => Err(error),
             };
-            match answer.and_then(|(body, opened)| parse(&body).map_err(|error| error.with_response(opened)))
-            {
+            let answer = answer.and_then(|(body, info)| match parse(&body) {
+                Ok(answer) => Ok((answer, info)),
+                Err(error) => Err(error.with_response(Some(info))),
+            });
+            match answer {
                 Ok(answer) => return Ok(answer),
                 Err(error) => attempts.wait_after(error).await?,
             }
@@ -156,9 +178,7 @@ pub(super) async fn next_piece(
     Some(piece.map_err(|error| Error::transport(error, Phase::Content)))
 }
 
-type Read = (Bytes, Option<std::sync::Arc<crate::ResponseInfo>>);
-
-async fn read(opened: Opened, attempts: &Attempts) -> Result<Read, Error> {
+async fn read(opened: Opened, attempts: &Attempts) -> Result<(Bytes, Arc<ResponseInfo>), Error> {
     let Opened { info, mut body, .. } = opened;
     let mut whole = BytesMut::new();
     while let Some(piece) = next_piece(&mut body, &attempts.deadlines, attempts.total_at).await {
@@ -169,7 +189,7 @@ async fn read(opened: Opened, attempts: &Attempts) -> Result<Read, Error> {
         }
         whole.extend_from_slice(&piece);
     }
-    Ok((whole.freeze(), Some(info)))
+    Ok((whole.freeze(), info))
 }
 
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {

@@ -1,4 +1,4 @@
-//! What the API has beside streams: counts of tokens, models, message batches.
+//! What the API has beside messages: counts of tokens, models, message batches, and the streams of a gateway.
 
 mod batch;
 mod batch_results;
@@ -8,6 +8,8 @@ mod lines;
 mod models;
 mod page;
 mod received;
+mod stream_info;
+mod streams;
 mod token_count;
 
 pub use batch::{Batch, BatchOutcome, BatchResult, BatchStatus, RequestCounts};
@@ -16,4 +18,6 @@ pub use batches::Batches;
 pub use lines::MaxLineBytes;
 pub use models::{ModelInfo, Models};
 pub use page::{Page, PageRequest};
+pub use stream_info::{LinkScope, StreamInfo, StreamLink, StreamMessage, StreamOutcome, StreamState};
+pub use streams::Streams;
 pub use token_count::TokenCount;

@@ -1,9 +1,9 @@
 //! Objects as received: typed where known, with the JSON they came as.
 
 /// Defines a struct that is read from JSON and keeps it. Members that are missing or `null` are the field's default; a member of another shape is one as well,
-/// since an object that is shown in a list must not fail the list.
+/// since an object that is shown in a list must not fail the list. The name of a member is the field's, or the one given after `=`.
 macro_rules! received {
-    ($(#[$meta:meta])* pub struct $name:ident { $( $(#[$field_meta:meta])* pub $field:ident : $type:ty ),* $(,)? }) => {
+    ($(#[$meta:meta])* pub struct $name:ident { $( $(#[$field_meta:meta])* pub $field:ident : $type:ty $(= $key:literal)? ),* $(,)? }) => {
         $(#[$meta])*
         #[derive(Debug, Clone, PartialEq)]
         #[non_exhaustive]
@@ -24,7 +24,7 @@ macro_rules! received {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 #[derive(serde::Deserialize)]
                 struct Known {
-                    $( #[serde(default)] $field: Option<perennial_protocol::Raw>, )*
+                    $( #[serde(default $(, rename = $key)?)] $field: Option<perennial_protocol::Raw>, )*
                 }
                 let raw = <perennial_protocol::Raw as serde::Deserialize>::deserialize(deserializer)?;
                 let known: Known = raw.parse().map_err(serde::de::Error::custom)?;

@@ -24,6 +24,7 @@ pub(crate) struct Asked {
     pub(crate) method: String,
     pub(crate) target: String,
     pub(crate) betas: Option<String>,
+    pub(crate) idempotency_key: Option<String>,
     pub(crate) body: Value,
 }
 
@@ -32,6 +33,8 @@ enum Answer {
     Whole(u16, Vec<(&'static str, &'static str)>, Vec<Bytes>),
     /// The pieces come, then the connection breaks.
     Lost(Vec<Bytes>),
+    /// The request goes out, and nothing comes back.
+    LostBefore,
     Unreachable,
 }
 
@@ -48,12 +51,26 @@ impl Script {
         ))
     }
 
+    /// A success with one header and this body.
+    pub(crate) fn with(self, name: &'static str, value: &'static str, body: &Value) -> Self {
+        self.add(Answer::Whole(200, vec![(name, value)], vec![body.to_string().into()]))
+    }
+
+    /// A success without a body.
+    pub(crate) fn nothing(self) -> Self {
+        self.add(Answer::Whole(204, vec![], vec![]))
+    }
+
     pub(crate) fn pieces(self, pieces: Vec<Bytes>) -> Self {
         self.add(Answer::Whole(200, vec![("request-id", "req_1")], pieces))
     }
 
     pub(crate) fn lost_after(self, pieces: Vec<Bytes>) -> Self {
         self.add(Answer::Lost(pieces))
+    }
+
+    pub(crate) fn lost_before(self) -> Self {
+        self.add(Answer::LostBefore)
     }
 
     pub(crate) fn unreachable(self) -> Self {
@@ -100,10 +117,12 @@ impl Transport for Script {
         &self,
         request: http::Request<Bytes>,
     ) -> BoxFuture<'static, Result<http::Response<Body>, TransportError>> {
+        let header = |name: &str| request.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
         let asked = Asked {
             method: request.method().to_string(),
             target: request.uri().path_and_query().unwrap().to_string(),
-            betas: request.headers().get("anthropic-beta").map(|value| value.to_str().unwrap().to_owned()),
+            betas: header("anthropic-beta"),
+            idempotency_key: header("idempotency-key"),
             body: serde_json::from_slice(request.body()).unwrap_or(Value::Null),
         };
         self.asked.lock().push(asked);
@@ -117,6 +136,7 @@ impl Transport for Script {
                 let pieces: Vec<_> = pieces.into_iter().map(Ok).chain([Err(lost())]).collect();
                 (200, vec![], Body::stream(stream::iter(pieces)))
             }
+            Answer::LostBefore => return Box::pin(std::future::ready(Err(lost()))),
             Answer::Unreachable => {
                 let error = TransportError::new(TransportErrorKind::Connect, "refused");
                 return Box::pin(std::future::ready(Err(error)));

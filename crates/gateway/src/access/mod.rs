@@ -10,10 +10,10 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use perennial_log::{StreamId, Time};
 use perennial_protocol::ErrorKind;
 
-pub use self::capability::Secret;
 pub(crate) use self::capability::Scope;
-pub use self::key::Key;
+pub use self::capability::Secret;
 pub(crate) use self::key::Credential;
+pub use self::key::Key;
 pub(crate) use self::owner::Owner;
 use crate::refusal::Refusal;
 

@@ -66,7 +66,16 @@ impl FaceBody {
         presence: Option<Presence>,
     ) -> Self {
         let shelf = shelf.filter(|_| face.is_shared());
-        Self { reader, face, shelf, life: Clock::new(ping), at: None, over: false, end: None, _presence: presence }
+        Self {
+            reader,
+            face,
+            shelf,
+            life: Clock::new(ping),
+            at: None,
+            over: false,
+            end: None,
+            _presence: presence,
+        }
     }
 
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
@@ -117,7 +126,8 @@ impl FaceBody {
         let mut next = Some(second);
         while let Some(run) = next {
             piece.extend_from_slice(&self.written(&run));
-            next = if piece.len() < PIECE_BYTES && self.end.is_none() { self.reader.try_next() } else { None };
+            next =
+                if piece.len() < PIECE_BYTES && self.end.is_none() { self.reader.try_next() } else { None };
         }
         piece.freeze()
     }
@@ -176,7 +186,9 @@ impl FaceBody {
         if let Some(at) = self.at.and_then(|at| HeaderValue::try_from(at.to_string()).ok()) {
             trailers.insert("perennial-position", at);
         }
-        if let Some(reason) = ending.stop_reason.as_ref().and_then(|reason| HeaderValue::try_from(reason).ok()) {
+        if let Some(reason) =
+            ending.stop_reason.as_ref().and_then(|reason| HeaderValue::try_from(reason).ok())
+        {
             trailers.insert("perennial-stop-reason", reason);
         }
         trailers

@@ -58,7 +58,11 @@ impl Source {
             After::Seq(seq) => seq.to_string(),
             After::Position(position) => position.to_string(),
         };
-        Self { name: id.to_string(), at, state: SourceState::Open { reader: Box::new(reader), _presence: presence } }
+        Self {
+            name: id.to_string(),
+            at,
+            state: SourceState::Open { reader: Box::new(reader), _presence: presence },
+        }
     }
 
     pub(crate) fn ended(name: &str, at: &str) -> Self {

@@ -7,7 +7,7 @@ mod body;
 mod log_event;
 mod many;
 mod message;
-mod ndjson;
+pub(crate) mod ndjson;
 mod poll;
 mod shelf;
 mod sse;

@@ -42,7 +42,10 @@ pub(crate) async fn poll(mut reader: Reader, face: Face, wait: Duration) -> Resu
         }
     }
     let head = reader.head();
-    let state = head.as_ref().and_then(|head| head.outcome).map_or("running".to_owned(), |outcome| outcome.to_string());
+    let state = head
+        .as_ref()
+        .and_then(|head| head.outcome)
+        .map_or("running".to_owned(), |outcome| outcome.to_string());
     // Nothing came: the reader stays where it was.
     let at = at.or_else(|| {
         let before = reader.position().before()?;

@@ -60,7 +60,6 @@ fn write_id(position: Position, out: &mut BytesMut) {
 fn has_id(frame: &[u8]) -> bool {
     let is_field = |rest: &[u8]| matches!(rest.first(), None | Some(b':' | b'\n' | b'\r'));
     frame.strip_prefix(b"id").is_some_and(is_field)
-        || memmem::find_iter(frame, b"id").any(|at| {
-            at > 0 && matches!(frame[at - 1], b'\n' | b'\r') && is_field(&frame[at + 2..])
-        })
+        || memmem::find_iter(frame, b"id")
+            .any(|at| at > 0 && matches!(frame[at - 1], b'\n' | b'\r') && is_field(&frame[at + 2..]))
 }

@@ -85,9 +85,7 @@ impl Cut {
                 ErrorKind::Api,
                 "the upstream sent an event that is too large to be kept: the answer is incomplete",
             ),
-            Self::Full => {
-                (503, ErrorKind::Overloaded, "the gateway's log is full: the answer is incomplete")
-            }
+            Self::Full => (503, ErrorKind::Overloaded, "the gateway's log is full: the answer is incomplete"),
             Self::Asked => (499, ErrorKind::Api, "the stream was cancelled: the answer is incomplete"),
             Self::Left => (
                 499,

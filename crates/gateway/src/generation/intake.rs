@@ -100,7 +100,8 @@ impl Intake {
 
     /// Usage, and whether it is the last word, if there is news.
     pub(crate) fn news(&mut self) -> Option<(Option<Usage>, bool)> {
-        std::mem::take(&mut self.seen.news).then(|| (self.seen.usage.clone(), self.seen.stop_reason.is_some()))
+        std::mem::take(&mut self.seen.news)
+            .then(|| (self.seen.usage.clone(), self.seen.stop_reason.is_some()))
     }
 
     /// How the stream ended, as far as its events say.
@@ -211,7 +212,10 @@ mod tests {
         for ends in ["\n", "\r\n", "\r"] {
             let stream = STREAM.replace('\n', ends);
             let (whole, _) = entries(&stream, stream.len());
-            assert_eq!(whole.iter().map(|entry| &entry.payload[..]).collect::<Vec<_>>().concat(), stream.as_bytes());
+            assert_eq!(
+                whole.iter().map(|entry| &entry.payload[..]).collect::<Vec<_>>().concat(),
+                stream.as_bytes()
+            );
             for size in [1, 2, 3, 7, 64] {
                 let (pieces, intake) = entries(&stream, size);
                 let joined = pieces.iter().map(|entry| &entry.payload[..]).collect::<Vec<_>>().concat();
@@ -243,7 +247,9 @@ mod tests {
                         let mut input = &entry.payload[..];
                         while let Some(frame) = decoder.next_frame(&mut input) {
                             let data = frame.unwrap().data().map(<[u8]>::to_vec);
-                            assert!(data.is_none_or(|data| serde_json::from_slice::<serde_json::Value>(&data).is_ok()));
+                            assert!(data.is_none_or(|data| {
+                                serde_json::from_slice::<serde_json::Value>(&data).is_ok()
+                            }));
                         }
                     } else {
                         assert_eq!(entry.kind, Kind::Fragment);
@@ -259,7 +265,11 @@ mod tests {
     fn the_end_is_seen_without_names_and_by_an_error() {
         for (stream, over, in_band) in [
             ("data: {\"type\":\"message_stop\"}\n\n", true, false),
-            ("event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"\"}}\n\n", true, true),
+            (
+                "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"\"}}\n\n",
+                true,
+                true,
+            ),
             ("event: error\ndata: not json\n\n", true, true),
             ("event: ping\ndata: {\"type\":\"ping\"}\n\n", false, false),
             (": message_stop\n\n", false, false),

@@ -36,6 +36,9 @@ pub(crate) struct Begun {
     pub(crate) running: Arc<Running>,
     /// The first reader, where there is one from the beginning.
     pub(crate) presence: Option<Presence>,
+    /// Ready once its request is in the log.
+    pub(crate) kept: oneshot::Receiver<Result<(), Refusal>>,
+    /// Ready once the upstream has answered.
     pub(crate) opened: oneshot::Receiver<Opened>,
 }
 
@@ -50,49 +53,51 @@ impl Live {
         self.state.lock().streams.get(&id).cloned()
     }
 
-    /// Begins a stream: its request is in the log when this returns, its generation under way. Who stops waiting stops nothing: a stream
-    /// that is in the log has somebody who makes it.
-    pub(crate) async fn begin(
+    /// Begins a stream. All of it happens in its own task: a client that leaves in between leaves no stream behind that nobody makes.
+    pub(crate) fn begin(
         service: &Arc<Service>,
         order: Order,
         credential: HeaderMap,
         has_reader: bool,
     ) -> Result<Begun, Refusal> {
-        let running = Running::new(StreamId::new(), order.owner.clone(), order.model.clone(), order.policy, false);
+        let running =
+            Running::new(StreamId::new(), order.owner.clone(), order.model.clone(), order.policy, false);
         let place = Place::take(service, running)?;
-        let begun = service.live.tasks.spawn(Self::keep(place, order, credential, has_reader));
-        begun.await.unwrap_or_else(|_| Err(Refusal::new(500, ErrorKind::Api, "the stream could not be begun")))
-    }
-
-    async fn keep(
-        place: Place,
-        order: Order,
-        credential: HeaderMap,
-        has_reader: bool,
-    ) -> Result<Begun, Refusal> {
-        let (service, running) = (&place.service, Arc::clone(&place.running));
-        let request = Entry::new(Kind::Request, order.encode());
-        let writer = Writer::create(&service.log, running.id, None, &[request])
-            .await
-            .map_err(|error| Refusal::of_log(&error))?;
+        let running = Arc::clone(&place.running);
         let presence = if has_reader { running.enter(service.limits.readers) } else { None };
-        let opened = Self::start(place, writer, order, credential, false);
-        Ok(Begun { running, presence, opened })
+        let (tell_kept, kept) = oneshot::channel();
+        let (tell_opened, opened) = oneshot::channel();
+        service.live.tasks.spawn(async move {
+            let request = [Entry::new(Kind::Request, order.encode())];
+            let created = Writer::create(&place.service.log, place.running.id, None, &request).await;
+            drop(request);
+            match created {
+                Ok(writer) => {
+                    // Whoever waited may have left.
+                    let _ = tell_kept.send(Ok(()));
+                    Generation::new(place, writer, false).run(order, credential, tell_opened).await;
+                }
+                Err(error) => {
+                    let _ = tell_kept.send(Err(Refusal::of_log(&error)));
+                    let _ = tell_opened.send(Opened::Refused(Refusal::of_log(&error)));
+                }
+            }
+        });
+        Ok(Begun { running, presence, kept, opened })
     }
 
-    /// Starts the generation of a stream that is in the log. `started_before`: readers have a `message_start`.
-    pub(crate) fn start(
+    /// Begins a stream anew that is in the log. `started_before`: readers have a `message_start`.
+    pub(crate) fn begin_anew(
         place: Place,
         writer: Writer,
         order: Order,
         credential: HeaderMap,
         started_before: bool,
-    ) -> oneshot::Receiver<Opened> {
-        let (tell, opened) = oneshot::channel();
+    ) {
         let service = Arc::clone(&place.service);
-        let generation = Generation::new(place, writer, order, started_before);
-        service.live.tasks.spawn(generation.run(credential, tell));
-        opened
+        let (tell, _) = oneshot::channel();
+        let generation = Generation::new(place, writer, started_before);
+        service.live.tasks.spawn(generation.run(order, credential, tell));
     }
 
     /// Asks all that runs to stop.
@@ -115,7 +120,8 @@ impl Place {
         let limits = &service.limits;
         let mut state = service.live.state.lock();
         if state.streams.len() >= limits.streams.0 {
-            let message = format!("the gateway runs as many streams as it may, {}; try again soon", limits.streams.0);
+            let message =
+                format!("the gateway runs as many streams as it may, {}; try again soon", limits.streams.0);
             return Err(Refusal::new(503, ErrorKind::Overloaded, message));
         }
         let own = state.owners.entry(running.owner.clone()).or_default();

@@ -52,7 +52,6 @@ pub(crate) struct Generation {
     service: Arc<Service>,
     running: Arc<Running>,
     writer: Writer,
-    order: Order,
     absence: Absence,
     /// Given up last: who waits for the end finds the last record.
     _place: Place,
@@ -74,21 +73,23 @@ pub(crate) enum Opened {
 }
 
 impl Generation {
-    pub(crate) fn new(place: Place, writer: Writer, order: Order, started_before: bool) -> Self {
+    pub(crate) fn new(place: Place, writer: Writer, started_before: bool) -> Self {
         let (service, running) = (Arc::clone(place.service()), Arc::clone(place.running()));
-        let absence = Absence::new(Arc::clone(&running), order.policy.patience(&service.limits));
-        Self { service, running, writer, order, absence, _place: place, started_before }
+        let absence = Absence::new(Arc::clone(&running), running.policy.patience(&service.limits));
+        Self { service, running, writer, absence, _place: place, started_before }
     }
 
     /// Makes the stream, from the request to its last record. `opened` learns what the upstream answered.
-    pub(crate) async fn run(mut self, credential: HeaderMap, opened: oneshot::Sender<Opened>) {
+    pub(crate) async fn run(mut self, order: Order, credential: HeaderMap, opened: oneshot::Sender<Opened>) {
         let id = RequestId::new();
 
-        // 1. Ask. The request is in the log already.
-        let mut headers = self.order.headers.clone();
-        headers.extend(credential);
-        let body = std::mem::take(&mut self.order.body);
-        let asking = self.service.up(Method::POST, &self.order.path, headers, body);
+        // 1. Ask. The request is in the log already, so that nothing of it need be kept here; and what asking takes is given back before the
+        //    answer comes, which may take its time.
+        let asking = {
+            let (service, Order { mut headers, path, body, .. }) = (Arc::clone(&self.service), order);
+            headers.extend(credential);
+            Box::pin(async move { service.up(Method::POST, &path, headers, body).await })
+        };
         let answer = match self.absence.or(asking).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(refusal)) => {
@@ -108,7 +109,8 @@ impl Generation {
             return self.pass_error(head, body, &id, opened).await;
         }
         if headers::kind(&head.headers) != headers::Kind::Events {
-            let message = "the upstream did not answer with a stream of events: its answer was passed on, and not kept";
+            let message =
+                "the upstream did not answer with a stream of events: its answer was passed on, and not kept";
             let refusal = Refusal::new(502, ErrorKind::Api, message);
             self.end(Outcome::Failed, Ending::failed(EndError::of_refusal(&refusal, &id))).await;
             return tell(opened, Opened::Other(Box::new(http::Response::from_parts(head, body))));
@@ -347,7 +349,8 @@ async fn whole(mut body: UpstreamBody) -> Option<Bytes> {
 
 /// What an upstream answered, for those who look into the log.
 fn attempt(head: &Parts, id: &RequestId) -> Entry {
-    let payload = serde_json::json!({"attempt": 1, "status": head.status.as_u16(), "request_id": id.to_string()});
+    let payload =
+        serde_json::json!({"attempt": 1, "status": head.status.as_u16(), "request_id": id.to_string()});
     Entry::new(Kind::Attempt, payload.to_string())
 }
 

@@ -65,7 +65,8 @@ impl Order {
     pub(crate) fn decode(payload: &Bytes) -> Option<Self> {
         let end = memchr::memchr(b'\n', payload)?;
         let line: Line = serde_json::from_slice(&payload[..end]).ok()?;
-        let header = |(name, value): (String, String)| Some((name.parse::<HeaderName>().ok()?, bytes(&value)?));
+        let header =
+            |(name, value): (String, String)| Some((name.parse::<HeaderName>().ok()?, bytes(&value)?));
         Some(Self {
             owner: line.owner,
             policy: line.policy.parse().ok()?,

@@ -40,6 +40,10 @@ pub(crate) async fn settle(service: &Arc<Service>) {
             }
         };
         for head in &page.heads {
+            // Begun here while this looks around.
+            if service.live.get(head.stream).is_some() {
+                continue;
+            }
             if let Err(error) = settle_one(service, head).await {
                 tracing::error!(stream = %head.stream, %error, "a stream that an earlier process left cannot be settled");
             }
@@ -85,7 +89,7 @@ async fn restart(
     let Ok(place) = Place::take(service, running) else { return interrupt(service, head).await };
     let writer = take_over(service, head).await?;
     tracing::info!(stream = %head.stream, "a stream that an earlier process left is begun anew");
-    drop(Live::start(place, writer, order, credential, started));
+    Live::begin_anew(place, writer, order, credential, started);
     Ok(())
 }
 
@@ -144,7 +148,13 @@ mod tests {
             (&[start, "event: ping\ndata: {}\n\n"], true, false),
             (&[start, block], true, true),
             (&["event: new_thing\ndata: {\"type\":\"new_thing\"}\n\n"], false, true),
-            (&["event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"api_error\",\"message\":\"\"}}\n\n"], false, true),
+            (
+                &[
+                    "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"api_error\",\"message\":\"\"}}\n\n",
+                ],
+                false,
+                true,
+            ),
             (&["event: message_start\ndata: not json\n\n"], false, true),
         ] {
             let mut left = Left::default();

@@ -12,7 +12,7 @@ use perennial_protocol::ErrorKind;
 use super::object::{self, Object};
 use super::order::ordered;
 use crate::access::Caller;
-use crate::generation::{Live, OnDisconnect};
+use crate::generation::{Begun, Live, OnDisconnect};
 use crate::headers;
 use crate::refusal::{Refusal, RequestId};
 use crate::request::{self, Wish};
@@ -86,8 +86,7 @@ async fn begin_once(
     }
     let credential = service.access.credential(from);
     let Some(key) = from.get(IDEMPOTENCY_KEY) else {
-        let begun = Live::begin(service, order, credential, false).await?;
-        return Ok((begun.running.id, true));
+        return Ok((kept(Live::begin(service, order, credential, false)?).await?, true));
     };
     order.headers.remove(IDEMPOTENCY_KEY);
     // Held until the stream is in the log, so that of two that come at once one makes it and the other finds it.
@@ -97,8 +96,15 @@ async fn begin_once(
         return Ok((stream, false));
     }
     order.idempotency = Some(repeated.as_order());
-    let begun = Live::begin(service, order, credential, false).await?;
-    let head = service.log.head(begun.running.id).await.map_err(|error| Refusal::of_log(&error))?;
+    let stream = kept(Live::begin(service, order, credential, false)?).await?;
+    let head = service.log.head(stream).await.map_err(|error| Refusal::of_log(&error))?;
     keys.remember(repeated, &head);
     Ok((head.stream, true))
+}
+
+/// The name of a stream whose request is in the log.
+async fn kept(begun: Begun) -> Result<StreamId, Refusal> {
+    let gone = || Refusal::new(500, ErrorKind::Api, "the stream ended without a word");
+    begun.kept.await.map_err(|_| gone())??;
+    Ok(begun.running.id)
 }

@@ -107,8 +107,10 @@ async fn answer(
     if face == Face::Text {
         let after = attached.reader.position().before().map_or(0, perennial_log::Seq::get);
         response_headers.insert("perennial-position", HeaderValue::from(after));
-        response_headers
-            .insert(http::header::TRAILER, HeaderValue::from_static("perennial-position, perennial-stop-reason"));
+        response_headers.insert(
+            http::header::TRAILER,
+            HeaderValue::from_static("perennial-position, perennial-stop-reason"),
+        );
     }
     let Attached { reader, shelf, presence } = attached;
     let body = FaceBody::new(reader, face, shelf, service.clocks.ping, presence);
@@ -138,7 +140,7 @@ impl Attach {
 
 /// A cursor over a stream, and presence where it runs here.
 pub(crate) async fn attach(service: &Service, stream: StreamId, after: After) -> Result<Attached, Attach> {
-    let running = service.live.get(stream);
+    let running = lookup::running(service, stream).await.map_err(Attach::Log)?;
     // Present before the log is asked, so that the stream is not given up meanwhile.
     let presence = match &running {
         Some(running) => Some(running.enter(service.limits.readers).ok_or(Attach::TooManyReaders)?),
@@ -200,12 +202,17 @@ fn diverged(after: After, error: &Error) -> Response {
     response
 }
 
-pub(crate) fn diverged_data(after: After, error: &Error) -> serde_json::Value {
-    let after = match after {
+/// A reader's place, as it says it.
+pub(crate) fn after_text(after: After) -> String {
+    match after {
         After::Start => "0".to_owned(),
         After::Seq(seq) => seq.to_string(),
         After::Position(position) => position.to_string(),
-    };
+    }
+}
+
+pub(crate) fn diverged_data(after: After, error: &Error) -> serde_json::Value {
+    let after = after_text(after);
     let common = error.last_common().map(|position| position.to_string());
     json!({"after": after, "last_common": common})
 }

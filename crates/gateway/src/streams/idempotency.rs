@@ -93,7 +93,12 @@ impl Keys<'_> {
     /// What `key` of `owner` made, if it made something and that still is.
     ///
     /// Errors: the key is none; it was used for another request.
-    pub(crate) fn look(&mut self, owner: &Owner, key: &HeaderValue, body: &Bytes) -> Result<Repeated, Refusal> {
+    pub(crate) fn look(
+        &mut self,
+        owner: &Owner,
+        key: &HeaderValue,
+        body: &Bytes,
+    ) -> Result<Repeated, Refusal> {
         let text = key.to_str().ok().filter(|key| (1..=255).contains(&key.len()));
         let text = text.ok_or_else(|| Refusal::invalid("Idempotency-Key: 1 to 255 visible characters"))?;
         let key = hash(&[owner.name().as_bytes(), b"\0", text.as_bytes()]);

@@ -51,7 +51,9 @@ async fn linked(service: &Service, stream: &str, request: Request) -> Result<Res
         Wanted::default()
     } else {
         serde_json::from_slice(&body).map_err(|error| {
-            Refusal::invalid(format!("the body is `{{\"scope\": \"read\" or \"cancel\", \"expires_in\": SECONDS}}`: {error}"))
+            Refusal::invalid(format!(
+                "the body is `{{\"scope\": \"read\" or \"cancel\", \"expires_in\": SECONDS}}`: {error}"
+            ))
         })?
     };
     let scope = Scope::of(&wanted.scope).ok_or_else(|| Refusal::invalid("scope: `read` or `cancel`"))?;

@@ -1,12 +1,14 @@
 //! Looking a stream up: what was asked, how it ended, and whether the caller may know.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::HeaderMap;
 use perennial_log::{Error, Head, Kind, Outcome, ReadBytes, Seq, StreamId};
 use perennial_protocol::ErrorKind;
 
 use crate::access::{Owner, Scope};
-use crate::generation::{Ending, Order};
+use crate::generation::{Ending, Order, Running};
 use crate::refusal::Refusal;
 use crate::service::Service;
 
@@ -55,7 +57,11 @@ pub(crate) async fn allowed(
         return Ok(());
     }
     let caller = service.access.admit(headers)?;
-    if caller.is_operator || caller.may_have(&owner(service, stream).await?) { Ok(()) } else { Err(Refusal::not_found()) }
+    if caller.is_operator || caller.may_have(&owner(service, stream).await?) {
+        Ok(())
+    } else {
+        Err(Refusal::not_found())
+    }
 }
 
 async fn owner(service: &Service, stream: StreamId) -> Result<Owner, Refusal> {
@@ -64,4 +70,17 @@ async fn owner(service: &Service, stream: StreamId) -> Result<Owner, Refusal> {
     }
     let order = order(service, stream).await.map_err(|error| Refusal::of_log(&error))?;
     order.map(|order| order.owner).ok_or_else(Refusal::not_found)
+}
+
+/// The stream where it runs here. One that an earlier process left is waited for until it is known whether it is begun anew.
+pub(crate) async fn running(service: &Service, stream: StreamId) -> Result<Option<Arc<Running>>, Error> {
+    let running = service.live.get(stream);
+    if running.is_some()
+        || service.settled.is_cancelled()
+        || service.log.head(stream).await?.outcome.is_some()
+    {
+        return Ok(running);
+    }
+    service.settled.cancelled().await;
+    Ok(service.live.get(stream))
 }

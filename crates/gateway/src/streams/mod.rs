@@ -13,6 +13,7 @@ mod object;
 mod order;
 mod query;
 mod stop;
+mod ws;
 
 pub(crate) use self::create::create;
 pub(crate) use self::events::{COME_BACK, events};
@@ -23,3 +24,4 @@ pub(crate) use self::many::events as many_events;
 pub(crate) use self::object::{message, show};
 pub(crate) use self::order::ordered;
 pub(crate) use self::stop::{cancel, delete};
+pub(crate) use self::ws::socket;

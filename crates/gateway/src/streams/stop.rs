@@ -64,7 +64,8 @@ pub(crate) async fn delete(
 
 /// Stops a stream, in whatever state it is; one that has ended stays as it is.
 pub(crate) async fn stop(service: &Service, stream: StreamId) -> Result<(), Refusal> {
-    if let Some(running) = service.live.get(stream) {
+    let running = lookup::running(service, stream).await.map_err(|error| Refusal::of_log(&error))?;
+    if let Some(running) = running {
         running.stop(Stop::Asked);
         // Where the log hangs the wish stands all the same; the upstream is closed before the end is written.
         let _ = tokio::time::timeout(PATIENCE, running.ended()).await;
@@ -76,7 +77,8 @@ pub(crate) async fn stop(service: &Service, stream: StreamId) -> Result<(), Refu
     }
     // Nobody makes it any more, and it was not settled: it ends here.
     let ended = async {
-        let mut writer = Writer::takeover(&service.log, stream, head.epoch(), br#"{"reason":"cancel"}"#).await?;
+        let mut writer =
+            Writer::takeover(&service.log, stream, head.epoch(), br#"{"reason":"cancel"}"#).await?;
         let cancel = Entry::new(Kind::Cancel, r#"{"reason":"asked"}"#);
         let ending = Ending::failed(Cut::Asked.error(None));
         writer.append(&[cancel, ending.entry(Cut::Asked.outcome())]).await

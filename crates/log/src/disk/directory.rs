@@ -3,6 +3,7 @@
 //! ```text
 //! DIR/lock          held by the process that has it open; its number inside
 //! DIR/log/version   layout and bucket width; with it the store is complete
+//! DIR/log/journal/  what was written last
 //! DIR/log/store/    fjall's
 //! DIR/log.new/      a store being made; removed at the next start
 //! ```
@@ -14,11 +15,11 @@ use std::{
     time::Duration,
 };
 
-use super::OpenError;
+use super::{OpenError, journal::folder::Folder};
 use crate::{ReserveBytes, Retention};
 
 /// The layout that this version writes and reads.
-pub(super) const LAYOUT: u32 = 1;
+pub(super) const LAYOUT: u32 = 2;
 
 /// So many buckets make up the retention for which a directory is made.
 const BUCKETS: u32 = 24;
@@ -66,6 +67,10 @@ impl Directory {
         self.path.join("log").join("store")
     }
 
+    pub(super) fn journal(&self) -> PathBuf {
+        self.path.join("log").join("journal")
+    }
+
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
@@ -90,6 +95,7 @@ fn create(
         }
     }
     fs::create_dir(&new).map_err(io("the directory cannot be written to"))?;
+    Folder::make(&new.join("journal")).map_err(io("the journal cannot be made"))?;
     make(&new.join("store"))?;
     let version = format!("perennial-log {LAYOUT}\nbucket-milliseconds {}\n", bucket.as_millis());
     write_synced(&new.join("version"), &version).map_err(io("the version cannot be written"))?;

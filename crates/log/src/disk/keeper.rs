@@ -1,10 +1,7 @@
 //! What is done from time to time: syncing, expiring, turning the buckets.
 
 use std::{
-    sync::{
-        Arc, Weak,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Weak},
     time::Duration,
 };
 
@@ -17,7 +14,7 @@ use tokio::{
 
 use super::{
     committer::{Command, What},
-    live::Live,
+    front::Front,
     store::Store,
 };
 use crate::{Clock, Durability, Error};
@@ -38,26 +35,23 @@ pub(super) struct Keeper {
 #[derive(Clone)]
 struct Rounds {
     store: Weak<Store>,
-    live: Weak<Live>,
+    front: Weak<Front>,
     commands: mpsc::WeakSender<Command>,
-    dirty: Arc<AtomicBool>,
     clock: Clock,
 }
 
 impl Keeper {
     pub(super) fn start(
         store: &Arc<Store>,
-        live: &Arc<Live>,
+        front: &Arc<Front>,
         commands: &mpsc::Sender<Command>,
-        dirty: Arc<AtomicBool>,
         clock: Clock,
     ) -> Self {
         let (stop, stopped) = watch::channel(false);
         let rounds = Rounds {
             store: Arc::downgrade(store),
-            live: Arc::downgrade(live),
+            front: Arc::downgrade(front),
             commands: commands.downgrade(),
-            dirty,
             clock,
         };
         // Two, since turning buckets must not delay a sync.
@@ -108,8 +102,10 @@ impl Rounds {
     }
 
     async fn sync(&self) -> Option<()> {
-        if self.dirty.swap(false, Ordering::AcqRel) {
-            self.work(|store| store.sync()).await?;
+        let front = self.front.upgrade()?;
+        if front.is_dirty() {
+            // Where it fails, it tells everybody itself.
+            tokio::task::spawn_blocking(move || front.sync()).await.ok()?.ok()?;
         }
         Some(())
     }
@@ -122,8 +118,13 @@ impl Rounds {
     }
 
     async fn tick(&self, expire: bool) -> Option<()> {
-        let command =
-            Command { what: What::Tick { expire }, now: self.clock.now(), reply: None, permit: None };
+        let command = Command {
+            what: What::Tick { expire },
+            now: self.clock.now(),
+            reply: None,
+            permit: None,
+            ticket: None,
+        };
         self.commands.upgrade()?.send(command).await.ok()
     }
 
@@ -137,8 +138,7 @@ impl Rounds {
             Ok(Err(failure)) => failure,
             Err(gave_up) => Error::unavailable("a write failed").because(gave_up),
         };
-        tracing::error!(%failure, "the stream log takes nothing more until it is opened again");
-        self.live.upgrade()?.fail(&failure);
+        self.front.upgrade()?.fail(failure);
         None
     }
 }

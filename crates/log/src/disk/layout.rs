@@ -12,6 +12,9 @@ const DELETED: u8 = 255;
 /// The key, among the general ones, of the time up to which streams have expired.
 pub(super) const FLOOR: &[u8] = b"floor";
 
+/// The key, among the general ones, of the position in the journal before which the store has everything.
+pub(super) const MOVED: &[u8] = b"moved";
+
 /// What is stored of a stream beside its records.
 #[derive(Debug)]
 pub(super) enum Stored {

@@ -10,7 +10,7 @@ use std::{
 
 use parking_lot::Mutex;
 
-use crate::{Error, Head, RingBytes, Run, StreamId, Tail, Time};
+use crate::{Error, Head, RingBytes, StreamId, Tail, Time};
 
 /// The map is swept when it has doubled since the last time, but not before it has so many entries.
 const SWEPT_FROM: usize = 256;
@@ -60,32 +60,23 @@ impl Live {
         self.state.lock().tails.get(&stream).is_some_and(|slot| slot.owned.is_some())
     }
 
-    pub(super) fn publish(&self, head: Head, run: Run) {
-        let stream = head.stream;
-        let tail = self.keep(stream, head.outcome.is_none());
-        // Out of the lock: waking a thousand readers takes a while.
-        if let Some(tail) = tail {
-            tail.publish(head, run);
+    /// The tail of a stream that is written here from now on: it is held until it is released.
+    pub(super) fn own(&self, stream: StreamId) -> Arc<Tail> {
+        let tail = self.tail(stream);
+        if let Some(slot) = self.state.lock().tails.get_mut(&stream) {
+            slot.owned = Some(Arc::clone(&tail));
         }
+        tail
     }
 
-    /// The tail to publish to, if anybody is or will be interested; held on to if `owned`.
-    fn keep(&self, stream: StreamId, owned: bool) -> Option<Arc<Tail>> {
+    /// The stream has ended: only its readers hold its tail now.
+    pub(super) fn release(&self, stream: StreamId) {
         let mut state = self.state.lock();
-        if let Some(slot) = state.tails.get_mut(&stream)
-            && let Some(tail) = slot.tail.upgrade()
-        {
-            slot.owned = owned.then(|| Arc::clone(&tail));
-            return Some(tail);
-        }
-        if !owned {
-            state.tails.remove(&stream);
-            return None;
-        }
-        let tail = state.new_tail(stream, self.ring);
-        state.tails.insert(stream, Slot { tail: Arc::downgrade(&tail), owned: Some(Arc::clone(&tail)) });
+        let Some(slot) = state.tails.get_mut(&stream) else { return };
+        let last = slot.owned.take();
+        // The caller still has the tail, so this drops nothing but a count.
+        drop(last);
         state.sweep();
-        Some(tail)
     }
 
     /// The stream is gone: tells its readers.
@@ -101,10 +92,6 @@ impl Live {
         let state = self.state.lock();
         let expired = |slot: &Slot| slot.tail.upgrade()?.head().filter(|head| head.expires <= floor);
         state.tails.iter().filter(|(_, slot)| expired(slot).is_some()).map(|(&stream, _)| stream).collect()
-    }
-
-    pub(super) fn failure(&self) -> Option<Error> {
-        self.state.lock().failure.clone()
     }
 
     /// Nothing more will be written: tells all readers, now and later. The first reason stands.
@@ -148,12 +135,6 @@ impl State {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Entry, Fence, Outcome, frame, head::Batch};
-
-    fn grown(stream: StreamId, outcome: Option<Outcome>) -> (Head, Run) {
-        let head = Head::begin(stream, Time::MAX, Batch { len: 1, outcome });
-        (head, frame::encode(stream, Fence::NEW, &[Entry::event("x")]).unwrap().1)
-    }
 
     #[test]
     fn memory_is_for_the_living() {
@@ -162,13 +143,12 @@ mod tests {
             // Read and left, or ended while nobody read.
             let read = StreamId::new();
             drop(live.tail(read));
-            let (head, run) = grown(StreamId::new(), None);
-            let stream = head.stream;
-            live.publish(head, run);
+            let stream = StreamId::new();
+            let tail = live.own(stream);
             assert!(live.is_owned(stream));
-            let (head, run) = grown(stream, Some(Outcome::Completed));
-            live.publish(head, run);
+            live.release(stream);
             assert!(!live.is_owned(stream));
+            drop(tail);
         }
         assert!(live.len() <= 2 * SWEPT_FROM, "{} are kept", live.len());
     }

@@ -1,25 +1,25 @@
 //! The log on disk: one process, one directory, fjall inside.
 //!
-//! Appends go to the one [writer thread](committer); reads go to the threads that tokio has for blocking work, a few at a time.
-//! No call into fjall is ever made on a thread of the runtime.
+//! An append is judged and written at the [front], on the thread of whoever appends: one write into a [journal] of our own. A
+//! [thread](mover) moves what was written into the store; what must be looked up or synced first goes through [another](committer).
+//! Reads see what is at the front and what is in the store as one; those of the store go to the threads that tokio has for blocking
+//! work, a few at a time. No call into fjall is ever made on a thread of the runtime.
 
 mod committer;
 mod directory;
+mod engine;
+mod front;
 mod journal;
 mod keeper;
 mod layout;
 mod live;
+mod mover;
 mod open_error;
 mod options;
+mod overlay;
 mod store;
 
-use std::{
-    fmt,
-    path::Path,
-    sync::{Arc, atomic::AtomicBool},
-    thread,
-    time::Duration,
-};
+use std::{collections::HashSet, fmt, path::Path, sync::Arc, thread, time::Duration};
 
 use parking_lot::RwLock;
 use tokio::sync::{Semaphore, mpsc, oneshot};
@@ -27,8 +27,12 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use self::{
     committer::{Command, Committer, What, closed},
     directory::Directory,
+    front::{Append, Front, Ticket},
+    journal::{Journal, folder::Folder, recovery::Found},
     keeper::Keeper,
     live::Live,
+    mover::Mover,
+    overlay::Known,
     store::Store,
 };
 pub use self::{open_error::OpenError, options::DiskOptions};
@@ -37,14 +41,12 @@ use crate::{
     Time, frame, head::Batch,
 };
 
-/// So many commands may wait for the writer thread; further ones wait to be taken on.
+/// So many commands may wait for the committer; further ones wait to be taken on.
 const PENDING_COMMANDS: usize = 4096;
 /// So many reads are done at once.
 const READS_AT_ONCE: u32 = 16;
 /// An append that was not answered after so long is [unknown](Error::is_unknown): the disk hangs.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// What one unit of [`PendingBytes`](crate::PendingBytes) stands for, since a semaphore counts to 2^29 only on small machines.
-const PENDING_UNIT: usize = 256;
 
 /// A log in a directory, for one process at a time.
 ///
@@ -54,9 +56,8 @@ pub struct DiskLog {
     options: DiskOptions,
     store: RwLock<Option<Arc<Store>>>,
     live: Arc<Live>,
+    front: Arc<Front>,
     commands: mpsc::Sender<Command>,
-    pending: Arc<Semaphore>,
-    pending_units: u32,
     reads: Arc<Semaphore>,
     keeper: Keeper,
 }
@@ -73,11 +74,14 @@ impl DiskLog {
         let (retention, reserve) = (options.retention, options.reserve);
         let opening = tokio::task::spawn_blocking(move || {
             let directory = Directory::open(&path, retention, reserve, Store::make)?;
-            journal::check(directory.path(), &directory.store())?;
-            Store::open(directory, retention)
+            let found = Found::look(directory.path(), &directory.journal())?;
+            engine::check(directory.path(), &directory.store(), found.first())?;
+            let store = Store::open(directory, retention)?;
+            let journal = found.recover(&store)?;
+            Ok((store, journal))
         });
-        let store = match opening.await {
-            Ok(store) => Arc::new(store?),
+        let (store, journal) = match opening.await {
+            Ok(opened) => opened?,
             // fjall gives up on some kinds of damage by panicking.
             Err(gave_up) => {
                 return Err(
@@ -85,49 +89,52 @@ impl DiskLog {
                 );
             }
         };
-        Self::start(store, options)
+        Self::start(Arc::new(store), journal, options)
             .map_err(|error| OpenError::io(directory.as_ref(), "no thread could be started", error))
     }
 
-    fn start(store: Arc<Store>, options: DiskOptions) -> std::io::Result<Self> {
+    fn start(store: Arc<Store>, journal: (Folder, Journal), options: DiskOptions) -> std::io::Result<Self> {
         let live = Arc::new(Live::new(options.ring));
-        let dirty = Arc::new(AtomicBool::new(false));
         let (commands, inbox) = mpsc::channel(PENDING_COMMANDS);
-        let committer = Committer::new(
-            Arc::clone(&store),
-            Arc::clone(&live),
-            Arc::clone(&dirty),
-            options.always_sync,
-            options.retention,
-            options.reserve,
-            options.clock.now(),
-        );
+        let now = options.clock.now().max(store.floor());
+        let front = Front::new(journal, Arc::clone(&live), options.pending, options.always_sync, now);
+        let front = Arc::new(front);
+        let mover = Mover { front: Arc::clone(&front), store: Arc::clone(&store), reserve: options.reserve };
+        let mover = thread::Builder::new().name("perennial-mover".to_owned()).spawn(move || mover.run())?;
+        let committer = Committer {
+            store: Arc::clone(&store),
+            front: Arc::clone(&front),
+            mover,
+            always: options.always_sync,
+            retention: options.retention,
+            reserve: options.reserve,
+        };
         thread::Builder::new().name("perennial-log".to_owned()).spawn(move || committer.run(inbox))?;
-        let keeper = Keeper::start(&store, &live, &commands, dirty, options.clock.clone());
-        let units = options.pending.get().div_ceil(PENDING_UNIT);
-        let pending_units = u32::try_from(units.clamp(1, Semaphore::MAX_PERMITS)).unwrap_or(u32::MAX);
+        let keeper = Keeper::start(&store, &front, &commands, options.clock.clone());
         Ok(Self {
             options,
             store: RwLock::new(Some(store)),
             live,
+            front,
             commands,
-            pending: Arc::new(Semaphore::new(pending_units as usize)),
-            pending_units,
             reads: Arc::new(Semaphore::new(READS_AT_ONCE as usize)),
             keeper,
         })
     }
 
-    /// Hands a command to the writer thread and waits for what becomes of it.
+    /// Hands a command to the committer and waits for what becomes of it.
     async fn command(&self, stream: StreamId, what: What, bytes: usize) -> Result<Head, Error> {
+        let ticket = self.front.ticket(stream);
+        self.queue(ticket, stream, what, bytes).await
+    }
+
+    async fn queue(&self, ticket: Ticket, stream: StreamId, what: What, bytes: usize) -> Result<Head, Error> {
         let answer = async {
-            // One that is larger than everything that may wait takes it all.
-            let units =
-                u32::try_from(bytes.div_ceil(PENDING_UNIT)).unwrap_or(u32::MAX).min(self.pending_units);
-            let permit = Arc::clone(&self.pending).acquire_many_owned(units).await.map_err(|_| closed())?;
+            let permit = self.front.acquire(bytes).await?;
             let (reply, answer) = oneshot::channel();
             let now = self.options.clock.now();
-            let command = Command { what, now, reply: Some(reply), permit: Some(permit) };
+            let command =
+                Command { what, now, reply: Some(reply), permit: Some(permit), ticket: Some(ticket) };
             self.commands.send(command).await.map_err(|_| self.why_closed())?;
             answer.await.map_err(|_| self.why_closed())?
         };
@@ -135,7 +142,7 @@ impl DiskLog {
     }
 
     fn why_closed(&self) -> Error {
-        self.live.failure().unwrap_or_else(closed)
+        self.front.failure().unwrap_or_else(closed)
     }
 
     /// Reads from the store, off the runtime.
@@ -160,7 +167,9 @@ impl DiskLog {
     /// A stream may expire before the sweep comes by: then it has expired for good before it is said.
     async fn expire(&self, head: Head) -> Result<Head, Error> {
         if head.expires > self.options.clock.now() {
-            return Ok(head);
+            // What was once said to have expired has expired, whatever the clock says now.
+            let floor = self.store.read().as_ref().map(|store| store.floor());
+            return if Some(head.expires) <= floor { Err(Error::gone(head.stream)) } else { Ok(head) };
         }
         self.expire_for_good(head.stream).await?;
         Err(Error::gone(head.stream))
@@ -169,7 +178,7 @@ impl DiskLog {
     async fn expire_for_good(&self, stream: StreamId) -> Result<(), Error> {
         // The answer is no head in any case; what counts is that it came.
         match self.command(stream, What::Tick { expire: true }, 0).await {
-            Err(error) if error.is_unknown() || self.live.failure().is_some() => Err(error),
+            Err(error) if error.is_unknown() || self.front.failure().is_some() => Err(error),
             _ => Ok(()),
         }
     }
@@ -186,12 +195,42 @@ impl DiskLog {
         self.ask(question).await
     }
 
+    /// The newest head of a stream, wherever it is known.
+    async fn find(&self, stream: StreamId) -> Result<Head, Error> {
+        if let Some(head) = self.live.head(stream) {
+            return Ok(head);
+        }
+        match self.front.known(stream) {
+            Some(Known::Head(head)) => Ok(head),
+            Some(Known::Gone) => Err(Error::gone(stream)),
+            None => self.ask(move |store| store.head(stream)).await,
+        }
+    }
+
     async fn load(&self, stream: StreamId) -> Result<Head, Error> {
-        let head = match self.live.head(stream) {
-            Some(head) => head,
-            None => self.ask(move |store| store.head(stream)).await?,
-        };
-        self.expire(head).await
+        self.expire(self.find(stream).await?).await
+    }
+
+    async fn do_read(&self, stream: StreamId, from: Seq, most: ReadBytes) -> Result<Vec<Run>, Error> {
+        self.load(stream).await?;
+        // The front first: what it does not have any more is in the store when that is asked.
+        let recent = self.front.runs(stream, from, most);
+        if recent.first.is_some_and(|first| first <= from) {
+            return Ok(recent.runs);
+        }
+        let mut runs = self.ask(move |store| store.read(stream, from, most)).await?;
+        let bytes: usize = runs.iter().map(Run::payload_bytes).sum();
+        let mut next = runs.last().and_then(|run| run.last()).map_or(from, |last| last.seq.plus(1));
+        if bytes < most.get() {
+            for run in recent.runs {
+                let Some(run) = run.since(next) else { continue };
+                // A hole is told to whoever asks for what is missing.
+                let Some(last) = run.first().filter(|first| first.seq == next).and(run.last()) else { break };
+                next = last.seq.plus(1);
+                runs.push(run);
+            }
+        }
+        Ok(runs)
     }
 
     async fn open_tail(&self, stream: StreamId) -> Result<Arc<Tail>, Error> {
@@ -200,7 +239,7 @@ impl DiskLog {
         match tail.head() {
             Some(head) => drop(self.expire(head).await?),
             None => {
-                let head = self.ask(move |store| store.head(stream)).await?;
+                let head = self.find(stream).await?;
                 tail.learn(self.expire(head).await?);
             }
         }
@@ -213,13 +252,6 @@ impl DiskLog {
             Err(error) if error.is_gone() => return Ok(()),
             Err(error) => return Err(error),
         }
-        let purged = self
-            .ask(move |store| store.purge(stream).map_err(|error| store::read_error(stream, error)))
-            .await;
-        if let Err(error) = purged {
-            // Nobody can read them; they go with their bucket.
-            tracing::warn!(%stream, %error, "the records of a deleted stream were not removed yet");
-        }
         Ok(())
     }
 
@@ -230,8 +262,13 @@ impl DiskLog {
         // All reads that are under way have ended when all permits are here.
         drop(self.reads.acquire_many(READS_AT_ONCE).await);
         let (done, answer) = oneshot::channel();
-        let command =
-            Command { what: What::Close { done }, now: self.options.clock.now(), reply: None, permit: None };
+        let command = Command {
+            what: What::Close { done },
+            now: self.options.clock.now(),
+            reply: None,
+            permit: None,
+            ticket: None,
+        };
         let closing = async {
             self.commands.send(command).await.map_err(|_| self.why_closed())?;
             answer.await.map_err(|_| self.why_closed())?
@@ -264,8 +301,16 @@ impl Log for DiskLog {
         Box::pin(async move {
             let batch = Batch::check(stream, entries)?;
             let (value, run) = frame::encode(stream, fence, entries)?;
-            let bytes = value.len();
-            self.command(stream, What::Append { stream, fence, batch, value, run }, bytes).await
+            let now = self.options.clock.now();
+            match self.front.append(now, stream, fence, batch, value, run) {
+                Append::Answered(answer) => answer,
+                Append::NotHere(value, run, ticket) => {
+                    let bytes = value.len();
+                    let what = What::Append { stream, fence, batch, value, run };
+                    // In a box of its own, so that the others need none of its size.
+                    Box::pin(self.queue(ticket, stream, what, bytes)).await
+                }
+            }
         })
     }
 
@@ -280,10 +325,7 @@ impl Log for DiskLog {
     }
 
     fn read(&self, stream: StreamId, from: Seq, most: ReadBytes) -> Answer<'_, Vec<Run>> {
-        Box::pin(async move {
-            self.load(stream).await?;
-            self.ask(move |store| store.read(stream, from, most)).await
-        })
+        Box::pin(self.do_read(stream, from, most))
     }
 
     fn tail(&self, stream: StreamId) -> Answer<'_, Arc<Tail>> {
@@ -291,12 +333,21 @@ impl Log for DiskLog {
     }
 
     fn list(&self, before: Option<StreamId>, most: usize) -> Answer<'_, Page> {
-        Box::pin(self.page(move |store| store.list(before, most)))
+        let front = Arc::clone(&self.front);
+        Box::pin(self.page(move |store| {
+            // The front first, as for reading.
+            let recent = front.streams();
+            store.list(before, most, recent)
+        }))
     }
 
     fn unsettled(&self, after: Option<StreamId>, most: usize) -> Answer<'_, Page> {
-        let live = Arc::clone(&self.live);
-        Box::pin(self.page(move |store| store.unsettled(after, most, |stream| live.is_owned(stream))))
+        let (live, front) = (Arc::clone(&self.live), Arc::clone(&self.front));
+        Box::pin(self.page(move |store| {
+            // What is at the front was written here, or has ended.
+            let recent: HashSet<StreamId> = front.streams().into_iter().map(|(stream, _)| stream).collect();
+            store.unsettled(after, most, |stream| recent.contains(&stream) || live.is_owned(stream))
+        }))
     }
 
     fn delete(&self, stream: StreamId) -> Answer<'_, ()> {
@@ -313,7 +364,7 @@ impl fmt::Debug for DiskLog {
         f.debug_struct("DiskLog")
             .field("durability", &self.durability())
             .field("live", &self.live.len())
-            .field("failure", &self.live.failure())
+            .field("failure", &self.front.failure())
             .finish_non_exhaustive()
     }
 }

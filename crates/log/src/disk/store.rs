@@ -17,14 +17,18 @@ use fjall::{
     CompressionType, Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode, Readable,
     Snapshot,
 };
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 
 use super::{
     OpenError,
     directory::{Directory, sync_directory},
+    journal::layout::SEGMENT_BYTES,
     layout::{self, Stored},
+    overlay::{Change, Generation, Known},
 };
-use crate::{Error, Head, Page, ReadBytes, Retention, Run, Seq, StreamId, Time, expiry::FRESH, frame};
+use crate::{
+    Error, Head, Page, ReadBytes, ReserveBytes, Retention, Run, Seq, StreamId, Time, expiry::FRESH, frame,
+};
 
 // fjall's own limits. The journal's is the least that it allows; with the other it bounds memory and the time that a start takes.
 const CACHE_BYTES: u64 = 16 << 20;
@@ -34,6 +38,8 @@ const WORKERS: usize = 2;
 
 /// So many keys are removed in one commit when a stream is deleted.
 const PURGED_AT_ONCE: usize = 1024;
+/// Runs are joined into values of so many bytes at most.
+const VALUE_BYTES: usize = 256 * 1024;
 
 pub(super) struct Store {
     db: Database,
@@ -46,6 +52,8 @@ pub(super) struct Store {
     floor: AtomicU64,
     bucket_millis: u64,
     retention: Retention,
+    /// Held while buckets are dropped, and while something is written to them.
+    turning: Mutex<()>,
     // Given free last.
     directory: Directory,
 }
@@ -55,8 +63,9 @@ impl Store {
     pub(super) fn make(path: &Path) -> Result<(), OpenError> {
         let failed = |error| open_error(path, error);
         let db = database(path).map_err(failed)?;
-        general_keyspace(&db).map_err(failed)?;
         open_keyspace(&db).map_err(failed)?;
+        let general = general_keyspace(&db).map_err(failed)?;
+        general.insert(layout::MOVED, 0_u64.to_be_bytes()).map_err(failed)?;
         db.persist(PersistMode::SyncAll).map_err(failed)?;
         sync_directory(&path.join("keyspaces")).map_err(|error| failed(error.into()))
     }
@@ -76,17 +85,20 @@ impl Store {
                 buckets.insert(index, bucket_keyspace(&db, index).map_err(failed)?);
             }
         }
-        for guard in general.prefix(layout::KEEP) {
-            let key = guard.key().map_err(failed)?;
-            if !layout::bucket_of_keep_key(&key).is_some_and(|index| buckets.contains_key(&index)) {
-                return Err(OpenError::damaged(&path, "a bucket of streams is missing"));
-            }
-        }
         let floor = match general.get(layout::FLOOR).map_err(failed)? {
             None => Time::default(),
             Some(bytes) => layout::decode_time(&bytes)
                 .ok_or_else(|| OpenError::damaged(&path, "the time of the last expiry makes no sense"))?,
         };
+        for guard in general.prefix(layout::KEEP) {
+            let (key, kept) = guard.into_inner().map_err(failed)?;
+            let is_there = layout::bucket_of_keep_key(&key).is_some_and(|index| buckets.contains_key(&index));
+            // Dropped before the end of a process that could not note it down any more.
+            let is_over = layout::decode_time(&kept).is_some_and(|kept| kept <= floor);
+            if !is_there && !is_over {
+                return Err(OpenError::damaged(&path, "a bucket of streams is missing"));
+            }
+        }
         let bucket_millis = u64::try_from(directory.bucket.as_millis()).unwrap_or(u64::MAX);
         Ok(Self {
             db,
@@ -96,6 +108,7 @@ impl Store {
             floor: AtomicU64::new(floor.as_micros()),
             bucket_millis,
             retention,
+            turning: Mutex::new(()),
             directory,
         })
     }
@@ -109,8 +122,57 @@ impl Store {
         self.floor.fetch_max(floor.as_micros(), Ordering::AcqRel);
     }
 
-    pub(super) fn batch(&self) -> Batch<'_> {
-        Batch { store: self, inner: self.db.batch() }
+    /// Makes a generation of changes, all or none, and notes down how far in the journal that is. It is handed to the operating
+    /// system; until it is synced, the journal has it too.
+    pub(super) fn apply(&self, generation: &Generation) -> fjall::Result<()> {
+        // A bucket that is dropped meanwhile must not be written to.
+        let _turning = self.turning.lock();
+        let mut batch = self.db.batch();
+        for (&stream, change) in &generation.changes {
+            self.put(&mut batch, stream, change)?;
+        }
+        if let Some(floor) = generation.floor {
+            batch.insert(&self.general, layout::FLOOR, layout::encode_time(floor));
+        }
+        batch.insert(&self.general, layout::MOVED, generation.until.to_be_bytes());
+        batch.durability(Some(PersistMode::Buffer)).commit()
+    }
+
+    fn put(&self, batch: &mut OwnedWriteBatch, stream: StreamId, change: &Change) -> fjall::Result<()> {
+        let index = self.index(stream);
+        let bucket = if change.created { Some(self.ensure_bucket(index)?) } else { self.bucket(stream) };
+        // It was dropped, since all in it has expired.
+        let Some(bucket) = bucket else { return Ok(()) };
+        if change.created {
+            let keep = self.start(index + 1).plus(self.retention.get());
+            // Always there if the bucket has a stream: a start that finds it without its bucket knows that something is missing.
+            if self.kept(index)?.is_none_or(|kept| kept < keep) {
+                batch.insert(&self.general, layout::keep_key(index), layout::encode_time(keep));
+            }
+        }
+        let open = !change.deleted && change.head.as_ref().is_none_or(|head| head.outcome.is_none());
+        if change.created && open {
+            batch.insert(&self.open, *stream.as_bytes(), []);
+        } else if !open {
+            batch.remove(&self.open, *stream.as_bytes());
+        }
+        if change.deleted {
+            batch.insert(&bucket, layout::head_key(stream), layout::encode_deleted(stream));
+            return Ok(());
+        }
+        if let Some(head) = &change.head {
+            batch.insert(&bucket, layout::head_key(stream), layout::encode_head(head));
+        }
+        for (first, value) in joined(&change.runs) {
+            batch.insert(&bucket, layout::run_key(stream, first), value);
+        }
+        Ok(())
+    }
+
+    /// The position in the journal before which the store has everything.
+    pub(super) fn moved(&self) -> fjall::Result<Option<u64>> {
+        let bytes = self.general.get(layout::MOVED)?;
+        Ok(bytes.and_then(|bytes| bytes.first_chunk().map(|bytes| u64::from_be_bytes(*bytes))))
     }
 
     pub(super) fn sync(&self) -> fjall::Result<()> {
@@ -119,6 +181,12 @@ impl Store {
 
     pub(super) fn available(&self) -> std::io::Result<u64> {
         fs4::available_space(self.directory.path())
+    }
+
+    /// Is there room for another segment of the journal, beside the reserve?
+    pub(super) fn has_room(&self, reserve: ReserveBytes) -> bool {
+        let wanted = reserve.get().saturating_add(SEGMENT_BYTES);
+        self.available().is_ok_and(|available| available >= wanted)
     }
 
     /// Why nothing more is written.
@@ -134,6 +202,11 @@ impl Store {
         let why = if full { "the disk is full" } else { "a write failed" };
         let failure = Error::unavailable(why).because(error);
         if full { failure.for_lack_of_room() } else { failure }
+    }
+
+    /// Why the store cannot be made what it must be at a start.
+    pub(super) fn open_error(&self, error: fjall::Error) -> OpenError {
+        open_error(self.directory.path(), error)
     }
 
     /// The head of a stream, its last record looked up.
@@ -196,7 +269,34 @@ impl Store {
         Ok(runs)
     }
 
-    pub(super) fn list(&self, before: Option<StreamId>, most: usize) -> Result<Page, Error> {
+    /// Streams before `before`, the newest first, with what is `recent` laid over.
+    pub(super) fn list(
+        &self,
+        before: Option<StreamId>,
+        most: usize,
+        mut recent: Vec<(StreamId, Known)>,
+    ) -> Result<Page, Error> {
+        let stored = self.list_stored(before, most)?;
+        // Of those that follow on the next page nothing is said on this one.
+        let last = stored.next;
+        recent.retain(|(stream, _)| {
+            before.is_none_or(|before| *stream < before) && last.is_none_or(|last| *stream >= last)
+        });
+        let mut heads: BTreeMap<StreamId, Head> =
+            stored.heads.into_iter().map(|head| (head.stream, head)).collect();
+        for (stream, known) in recent {
+            match known {
+                Known::Head(head) if head.expires > self.floor() => drop(heads.insert(stream, head)),
+                Known::Head(_) | Known::Gone => drop(heads.remove(&stream)),
+            }
+        }
+        let next =
+            if heads.len() > most { heads.keys().rev().nth(most.saturating_sub(1)).copied() } else { last };
+        let heads = heads.into_values().rev().take(most).collect();
+        Ok(Page { heads, next })
+    }
+
+    fn list_stored(&self, before: Option<StreamId>, most: usize) -> Result<Page, Error> {
         let buckets: Vec<(u64, Keyspace)> =
             self.buckets.read().iter().rev().map(|(&i, k)| (i, k.clone())).collect();
         let newest = before.map_or(u64::MAX, |before| self.index(before));
@@ -253,6 +353,7 @@ impl Store {
 
     /// Removes the records of a stream that is marked as deleted.
     pub(super) fn purge(&self, stream: StreamId) -> fjall::Result<()> {
+        let _turning = self.turning.lock();
         let Some(bucket) = self.bucket(stream) else { return Ok(()) };
         loop {
             let all = layout::run_key(stream, Seq::FIRST)..=layout::run_key(stream, Seq::LAST);
@@ -270,6 +371,7 @@ impl Store {
     /// Drops the buckets in which everything has expired, and makes the one that will be wanted `soon`.
     pub(super) fn turn_buckets(&self, soon: Time) -> fjall::Result<()> {
         let floor = self.floor();
+        let turning = self.turning.lock();
         let old: Vec<u64> = self.buckets.read().keys().copied().collect();
         for index in old {
             if self.kept_until(index)? > floor {
@@ -286,6 +388,7 @@ impl Store {
             tracing::debug!(index, "dropping a bucket of expired streams");
             self.db.delete_keyspace(bucket)?;
         }
+        drop(turning);
         // A clock that has gone back wants no bucket that was dropped.
         self.ensure_bucket(self.index_at(soon.max(floor)))?;
         Ok(())
@@ -335,62 +438,29 @@ impl Store {
     }
 }
 
-/// Changes that are made together or not at all.
-pub(super) struct Batch<'a> {
-    store: &'a Store,
-    inner: OwnedWriteBatch,
-}
-
-impl Batch<'_> {
-    /// A new stream.
-    pub(super) fn create(&mut self, head: &Head, run: Bytes) -> fjall::Result<()> {
-        let store = self.store;
-        let index = store.index(head.stream);
-        let bucket = store.ensure_bucket(index)?;
-        let keep = store.start(index + 1).plus(store.retention.get());
-        // Always there if the bucket has a stream: a start that finds it without its bucket knows that something is missing.
-        if store.kept(index)?.is_none_or(|kept| kept < keep) {
-            self.inner.insert(&store.general, layout::keep_key(index), layout::encode_time(keep));
-        }
-        if head.outcome.is_none() {
-            self.inner.insert(&store.open, *head.stream.as_bytes(), []);
-        }
-        self.inner.insert(&bucket, layout::head_key(head.stream), layout::encode_head(head));
-        self.inner.insert(&bucket, layout::run_key(head.stream, Seq::FIRST), run);
-        Ok(())
+/// Runs of a stream that follow one another, as values: joined, so that the store has few.
+fn joined(runs: &[(Bytes, Run)]) -> Vec<(Seq, Bytes)> {
+    let mut values = Vec::new();
+    let mut rest = runs;
+    while let Some(((value, run), more)) = rest.split_first() {
+        let mut len = value.len();
+        let joined = more
+            .iter()
+            .take_while(|(value, _)| {
+                len += value.len();
+                len <= VALUE_BYTES
+            })
+            .count();
+        let Some(first) = run.first() else { continue };
+        let value = if joined == 0 {
+            value.clone()
+        } else {
+            rest[..=joined].iter().map(|(value, _)| &value[..]).collect::<Vec<_>>().concat().into()
+        };
+        values.push((first.seq, value));
+        rest = &rest[joined + 1..];
     }
-
-    /// A run that begins with record `first`, after which `head` is the stream's.
-    pub(super) fn append(&mut self, head: &Head, first: Seq, run: Bytes) -> Result<(), Error> {
-        let bucket = self.store.bucket(head.stream).ok_or_else(|| self.store.absent(head.stream))?;
-        self.inner.insert(&bucket, layout::run_key(head.stream, first), run);
-        // Else the head says nothing new: the last record of an open stream is looked up.
-        if head.outcome.is_some() || head.terms().last().is_some_and(|term| term.first == first) {
-            self.inner.insert(&bucket, layout::head_key(head.stream), layout::encode_head(head));
-        }
-        if head.outcome.is_some() {
-            self.inner.remove(&self.store.open, *head.stream.as_bytes());
-        }
-        Ok(())
-    }
-
-    /// Nothing of the stream is readable any more; its name stays taken.
-    pub(super) fn delete(&mut self, stream: StreamId) -> Result<(), Error> {
-        let bucket = self.store.bucket(stream).ok_or_else(|| self.store.absent(stream))?;
-        self.inner.insert(&bucket, layout::head_key(stream), layout::encode_deleted(stream));
-        self.inner.remove(&self.store.open, *stream.as_bytes());
-        Ok(())
-    }
-
-    /// Everything that expires up to `floor` has expired.
-    pub(super) fn floor(&mut self, floor: Time) {
-        self.inner.insert(&self.store.general, layout::FLOOR, layout::encode_time(floor));
-    }
-
-    pub(super) fn commit(self, sync: bool) -> fjall::Result<()> {
-        let mode = if sync { PersistMode::SyncData } else { PersistMode::Buffer };
-        self.inner.durability(Some(mode)).commit()
-    }
+    values
 }
 
 fn database(path: &Path) -> fjall::Result<Database> {

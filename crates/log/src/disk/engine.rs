@@ -3,8 +3,9 @@
 //! fjall reads a journal up to the first thing that it does not understand. Where that is a marker, it cuts the rest off in silence,
 //! acknowledged records included; where it is a checksum, it refuses to start, even if all that is wrong is the last write before a
 //! power cut. Both are the wrong way round for a log. So this module reads the journals first (the layout is that of fjall's disk format 3,
-//! which this program pins): what is broken at the very end and followed by nothing whole was never synced, and is cut off; what is broken
-//! anywhere else is damage, and the start is refused with nothing changed.
+//! which this program pins): what is broken at the very end and followed by nothing whole was never synced, and is cut off. What is broken
+//! anywhere else was not synced either, or is damage; it is cut off where our own journal has everything that goes with it, which the
+//! position says that each generation carries, and else the start is refused with nothing changed.
 
 use std::{
     fs,
@@ -14,7 +15,7 @@ use std::{
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::OpenError;
+use super::{OpenError, layout::MOVED};
 
 const START: u8 = 1;
 const ITEM: u8 = 2;
@@ -25,7 +26,8 @@ const TRAILER: [u8; 4] = *b"FJL\x03";
 static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
 
 /// Checks that nothing is missing that fjall would not miss, and cuts off a last write that did not come to its end.
-pub(super) fn check(directory: &Path, store: &Path) -> Result<(), OpenError> {
+/// `kept` is the position from which on our own journal has everything.
+pub(super) fn check(directory: &Path, store: &Path, kept: u64) -> Result<(), OpenError> {
     check_manifests(directory, store)?;
     let io = |error| OpenError::io(directory, "the journals cannot be read", error);
     let mut journals = Vec::new();
@@ -46,13 +48,23 @@ pub(super) fn check(directory: &Path, store: &Path) -> Result<(), OpenError> {
     let last = *last;
     for (number, path) in &journals {
         let bytes = read(path).map_err(io)?;
-        match Verdict::of(&bytes) {
+        let verdict = Verdict::of(&bytes);
+        let is_kept = |from| moved(&bytes[..from]).map(|moved| moved >= kept);
+        match verdict {
             Verdict::Whole => {}
-            Verdict::Torn { from } if *number == last => {
+            Verdict::Torn { from } if *number == last && is_kept(from) != Some(false) => {
                 tracing::warn!(
                     journal = number,
                     from,
                     "the last write before the end was not finished: cutting it off"
+                );
+                cut(path, from).map_err(io)?;
+            }
+            Verdict::Damaged { from } if *number == last && is_kept(from) == Some(true) => {
+                tracing::warn!(
+                    journal = number,
+                    from,
+                    "the store is broken: making it again from the journal"
                 );
                 cut(path, from).map_err(io)?;
             }
@@ -119,6 +131,19 @@ impl Verdict {
 struct Batch {
     len: usize,
     seqno: u64,
+    /// How far our own journal was moved with it, if it says so.
+    moved: Option<u64>,
+}
+
+/// How far our own journal was moved with these batches, if they say so.
+fn moved(bytes: &[u8]) -> Option<u64> {
+    let mut from = 0;
+    let mut moved = None;
+    while let Some(batch) = Batch::at(&bytes[from..]) {
+        moved = batch.moved.or(moved);
+        from += batch.len;
+    }
+    moved
 }
 
 impl Batch {
@@ -128,10 +153,11 @@ impl Batch {
         let count = u32::from_le_bytes(take(&mut rest)?);
         let seqno = u64::from_le_bytes(take(&mut rest)?);
         let items = rest;
+        let mut moved = None;
         for _ in 0..count {
             let [tag] = take(&mut rest)?;
             match tag {
-                ITEM => skip_item(&mut rest)?,
+                ITEM => moved = item(&mut rest)?.or(moved),
                 CLEAR => {
                     let _keyspace: [u8; 8] = take(&mut rest)?;
                 }
@@ -142,18 +168,22 @@ impl Batch {
         let [tag] = take(&mut rest)?;
         let sum = u64::from_le_bytes(take(&mut rest)?);
         let whole = tag == END && take(&mut rest)? == TRAILER && sum == xxh3_64(items);
-        whole.then(|| Self { len: bytes.len() - rest.len(), seqno })
+        whole.then(|| Self { len: bytes.len() - rest.len(), seqno, moved })
     }
 }
 
-/// `type | compression | keyspace | key length | value length | stored length | key | value`, after the tag.
-fn skip_item(rest: &mut &[u8]) -> Option<()> {
+/// `type | compression | keyspace | key length | value length | stored length | key | value`, after the tag. Gives the value of
+/// the key that says how far our own journal was moved.
+fn item(rest: &mut &[u8]) -> Option<Option<u64>> {
     let _type_compression_keyspace: [u8; 10] = take(rest)?;
     let key = usize::from(u16::from_le_bytes(take(rest)?));
     let _value: [u8; 4] = take(rest)?;
     let stored = usize::try_from(u32::from_le_bytes(take(rest)?)).ok()?;
-    *rest = rest.get(key.checked_add(stored)?..)?;
-    Some(())
+    let (item, left) = rest.split_at_checked(key.checked_add(stored)?)?;
+    *rest = left;
+    let (key, value) = item.split_at(key);
+    // No other key of ours has this length and these letters.
+    Some((key == MOVED).then_some(value).and_then(|value| value.try_into().ok()).map(u64::from_be_bytes))
 }
 
 fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
