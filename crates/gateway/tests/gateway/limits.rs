@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::native::Growing;
 use crate::rig::{Answer, MODEL, Rig, question, quick, receive, simulator};
 
-/// Runs until it is told to go on with [`go_on`].
+/// An answer that pauses for as long as a test needs it to run.
 const WAITS: &str = "stall=2s@event=6";
 
 async fn limited(change: impl FnOnce(&mut Limits)) -> Rig {
