@@ -21,6 +21,7 @@ mod access;
 mod clock;
 mod cors;
 mod face;
+mod farewell;
 mod front;
 mod gateway;
 mod generation;
