@@ -144,6 +144,7 @@ async fn serve(args: &ServeArgs) -> Run {
         .limits(args.limits.limits())
         .log(Arc::clone(&store.log))
         .secret(store.secret)
+        .threads(std::thread::available_parallelism().map_or(1, usize::from))
         .on_disconnect(args.on_disconnect);
     builder = match target.credential {
         Some(Credential::Key(key)) => builder.upstream_key(key),

@@ -19,7 +19,7 @@ use crate::watch::Watch;
 use crate::{Error, Position};
 
 /// How long to wait for the log's last word after `message_stop`. Nothing else can follow, so that it is a formality.
-const AFTER_STOP: Duration = Duration::from_secs(5);
+const AFTER_STOP: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Default)]
 pub(crate) struct Cursor {

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::access::{Access, Credential, Key, Secret};
 use crate::generation::{Live, OnDisconnect};
+use crate::lanes::Lanes;
 use crate::limits::{Clocks, Limits};
 use crate::server;
 use crate::service::Service;
@@ -23,6 +24,7 @@ use crate::upstream::{NotAnUpstream, Upstream};
 #[derive(Debug)]
 pub struct Gateway {
     service: Arc<Service>,
+    threads: usize,
 }
 
 /// What a gateway is to be like.
@@ -37,6 +39,7 @@ pub struct Builder {
     secret: Option<Secret>,
     log: Option<Arc<dyn Log>>,
     on_disconnect: OnDisconnect,
+    threads: usize,
     limits: Limits,
     clocks: Clocks,
 }
@@ -69,8 +72,8 @@ pub enum RunError {
         "{0} can be reached from other machines and no client keys are set: set client keys, or listen on 127.0.0.1"
     )]
     Open(SocketAddr),
-    /// The listener does not work.
-    #[error("the listener does not work: {0}")]
+    /// The listener does not work, or no thread can be started.
+    #[error("the gateway cannot be started: {0}")]
     Listener(#[from] io::Error),
 }
 
@@ -88,6 +91,7 @@ impl Gateway {
             secret: None,
             log: None,
             on_disconnect: OnDisconnect::default(),
+            threads: 0,
             limits: Limits::default(),
             clocks: Clocks::default(),
         }
@@ -116,7 +120,8 @@ impl Gateway {
         shutdown: impl Future<Output = ()> + Send,
     ) -> Result<(), RunError> {
         self.may_listen(listener.local_addr()?)?;
-        server::run(self.service, listener, shutdown).await;
+        let lanes = Lanes::start(self.threads)?;
+        server::run(self.service, listener, shutdown, &lanes).await;
         Ok(())
     }
 
@@ -206,6 +211,14 @@ impl Builder {
         self
     }
 
+    /// How many threads of its own serve connections, each by itself: one for each core is best for a service. With 0, the default, they are
+    /// served on the runtime that [`run`](Gateway::run) is called on.
+    #[must_use]
+    pub fn threads(mut self, threads: usize) -> Self {
+        self.threads = threads;
+        self
+    }
+
     /// See [`Limits`].
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
@@ -254,7 +267,7 @@ impl Builder {
             settled: CancellationToken::new(),
             draining: CancellationToken::new(),
         };
-        Ok(Gateway { service: Arc::new(service) })
+        Ok(Gateway { service: Arc::new(service), threads: self.threads })
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct MaxBodyBytes(pub usize);
 
-/// How many connections of clients may be open. One more is answered with 503 and closed.
+/// How many connections of clients may be open. One more is answered with 503 and closed, or told when to come back, where it asks for events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct MaxConnections(pub usize);
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use http::StatusCode;
 use perennial_protocol::ErrorKind;
 
@@ -14,33 +14,52 @@ use crate::messages;
 use crate::pass::pass;
 use crate::refusal::{Refusal, RequestId};
 use crate::service::Service;
-use crate::{cors, streams, web};
+use crate::{cors, openapi, streams, web};
+
+/// One table, so that what is routed and what is documented can be compared.
+macro_rules! routes {
+    ($($method:ident $path:literal => $answer:expr;)*) => {
+        /// Method and path of each route, but for those of the module for browsers.
+        #[cfg(test)]
+        pub(crate) const ROUTES: &[(&str, &str)] = &[$((stringify!($method), $path)),*];
+
+        fn routes() -> Router<Arc<Service>> {
+            Router::new()$(.route($path, $method($answer)))*
+        }
+    };
+}
+
+routes! {
+    post "/v1/messages" => messages::create;
+    post "/v1/messages/count_tokens" => pass;
+    get "/v1/messages/batches" => pass;
+    post "/v1/messages/batches" => pass;
+    get "/v1/messages/batches/{id}" => pass;
+    delete "/v1/messages/batches/{id}" => pass;
+    post "/v1/messages/batches/{id}/cancel" => pass;
+    get "/v1/messages/batches/{id}/results" => pass;
+    get "/v1/streams" => streams::list;
+    post "/v1/streams" => streams::create;
+    get "/v1/streams/{id}" => streams::show;
+    delete "/v1/streams/{id}" => streams::delete;
+    get "/v1/streams/{id}/events" => streams::events;
+    get "/v1/streams/{id}/message" => streams::message;
+    post "/v1/streams/{id}/cancel" => streams::cancel;
+    post "/v1/streams/{id}/links" => streams::link;
+    get "/v1/events" => streams::many_events;
+    get "/v1/ws" => streams::socket;
+    get "/v1/models" => pass;
+    get "/v1/models/{id}" => pass;
+    get "/" => front::page;
+    get "/openapi.json" => openapi::document;
+    // Clients ask for this to learn whether anyone is there; the upstream is not meant.
+    get "/api/hello" => || async { StatusCode::OK };
+    get "/healthz" => || async { "ok\n" };
+    get "/readyz" => ready;
+}
 
 pub(crate) fn router(service: Arc<Service>) -> Router {
-    let router = Router::new()
-        .route("/v1/messages", post(messages::create))
-        .route("/v1/messages/count_tokens", post(pass))
-        .route("/v1/messages/batches", get(pass).post(pass))
-        .route("/v1/messages/batches/{id}", get(pass).delete(pass))
-        .route("/v1/messages/batches/{id}/cancel", post(pass))
-        .route("/v1/messages/batches/{id}/results", get(pass))
-        .route("/v1/streams", get(streams::list).post(streams::create))
-        .route("/v1/streams/{id}", get(streams::show).delete(streams::delete))
-        .route("/v1/streams/{id}/events", get(streams::events))
-        .route("/v1/streams/{id}/message", get(streams::message))
-        .route("/v1/streams/{id}/cancel", post(streams::cancel))
-        .route("/v1/streams/{id}/links", post(streams::link))
-        .route("/v1/events", get(streams::many_events))
-        .route("/v1/ws", get(streams::socket))
-        .route("/v1/models", get(pass))
-        .route("/v1/models/{id}", get(pass))
-        .route("/", get(front::page))
-        // Clients ask for this to learn whether anyone is there; the upstream is not meant.
-        .route("/api/hello", get(|| async { StatusCode::OK }))
-        .route("/healthz", get(|| async { "ok\n" }))
-        .route("/readyz", get(ready))
-        .method_not_allowed_fallback(wrong_method)
-        .fallback(unknown_path);
+    let router = routes().method_not_allowed_fallback(wrong_method).fallback(unknown_path);
     let router = web::routes(router);
     // Without allowed origins no header says anything about other pages, which is what keeps them out.
     let router = match cors::layer(&service.access.origins) {

@@ -9,8 +9,6 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use perennial_protocol::ErrorKind;
-use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -18,18 +16,17 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
 
+use crate::farewell::turn_away;
 use crate::generation;
+use crate::lanes::Lanes;
 use crate::limits::BUFFER_BYTES;
 use crate::outlet::Outlet;
-use crate::refusal::{RequestId, error_body};
 use crate::routes;
 use crate::seat::Seat;
 use crate::service::Service;
 
 /// After a failed accept (no file descriptors left, mostly).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-/// How long a client that is one too many may take to read why.
-const FAREWELL: Duration = Duration::from_secs(1);
 /// From the `error` event that ends a stream at shutdown to the end of its connection.
 const LAST_WRITES: Duration = Duration::from_secs(5);
 
@@ -37,6 +34,7 @@ pub(crate) async fn run(
     service: Arc<Service>,
     listener: TcpListener,
     shutdown: impl Future<Output = ()> + Send,
+    lanes: &Lanes,
 ) {
     let router = routes::router(Arc::clone(&service));
     // Beside the accepting: who reads or stops a stream that is not settled yet waits for it, and nobody else.
@@ -60,10 +58,12 @@ pub(crate) async fn run(
                 Ok((socket, _)) => match Arc::clone(&seats).try_acquire_owned() {
                     Ok(permit) => {
                         let seat = Arc::new(Seat::new(permit, taken.token(), over.clone()));
-                        connections.spawn(serve(Arc::clone(&service), socket, router.clone(), seat));
+                        let served = serve(Arc::clone(&service), socket, router.clone(), seat);
+                        connections.spawn_on(served, &lanes.next());
                     }
                     Err(_) => {
-                        connections.spawn(turn_away(socket));
+                        let service = Arc::clone(&service);
+                        connections.spawn(async move { turn_away(socket, &service.access.origins).await });
                     }
                 },
                 Err(error) => {
@@ -96,10 +96,13 @@ pub(crate) async fn run(
 }
 
 async fn serve(service: Arc<Service>, socket: TcpStream, router: Router, seat: Arc<Seat>) {
-    if let Err(error) = socket.set_nodelay(true) {
-        tracing::debug!(%error, "the client left before it was served");
-        return;
-    }
+    let socket = match taken_over(socket) {
+        Ok(socket) => socket,
+        Err(error) => {
+            tracing::debug!(%error, "the client left before it was served");
+            return;
+        }
+    };
     let router = router.map_request(move |mut request: http::Request<Incoming>| {
         request.extensions_mut().insert(Arc::clone(&seat));
         request
@@ -125,21 +128,8 @@ async fn serve(service: Arc<Service>, socket: TcpStream, router: Router, seat: A
     }
 }
 
-/// One connection too many: told so, and closed.
-async fn turn_away(mut socket: TcpStream) {
-    let id = RequestId::new();
-    let message = "the gateway has no connection left; try again soon";
-    let body = error_body(&ErrorKind::Overloaded, message, &id);
-    let answer = format!(
-        "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\nrequest-id: {id}\r\nretry-after: 1\r\n\
-         connection: close\r\ncontent-length: {}\r\n\r\n{body}",
-        body.len()
-    );
-    let told = async {
-        socket.write_all(answer.as_bytes()).await?;
-        socket.shutdown().await?;
-        // Closing with unread bytes of the client would reset the connection under what was just written.
-        tokio::io::copy(&mut socket, &mut tokio::io::sink()).await
-    };
-    drop(tokio::time::timeout(FAREWELL, told).await);
+/// The socket with this lane's events in place of those of the runtime that accepted it.
+fn taken_over(socket: TcpStream) -> std::io::Result<TcpStream> {
+    socket.set_nodelay(true)?;
+    TcpStream::from_std(socket.into_std()?)
 }

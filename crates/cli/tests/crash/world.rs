@@ -13,7 +13,7 @@ use crate::process::Gateway;
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The most that readers see between two kills, about.
-const RECORDS_PER_KILL: u64 = 2000;
+const RECORDS_PER_KILL: u64 = 1500;
 
 pub(crate) struct World {
     pub(crate) sim: perennial_sim::Handle,

@@ -51,7 +51,7 @@ enum End {
     /// It is broken off now.
     Broken,
     /// It is whole, and this stands in the trailers.
-    Trailers(Ending),
+    Trailers(Box<Ending>),
 }
 
 /// The end of a body that must not look like an end.
@@ -98,7 +98,7 @@ impl FaceBody {
                 }
             }
             let piece = match self.reader.poll_next(cx) {
-                Poll::Ready(Ok(Some(run))) => self.piece(run),
+                Poll::Ready(Ok(Some(run))) => self.piece(&run),
                 // The terminal record was before: a reader that begins after it has nothing to read.
                 Poll::Ready(Ok(None)) => {
                     self.end = Some(End::Told);
@@ -124,8 +124,8 @@ impl FaceBody {
     }
 
     /// What is ready, in one piece.
-    fn piece(&mut self, run: Run) -> Bytes {
-        let first = self.written(&run);
+    fn piece(&mut self, run: &Run) -> Bytes {
+        let first = self.written(run);
         if self.end.is_some() {
             return first;
         }
@@ -158,7 +158,7 @@ impl FaceBody {
         if !self.face.tells_the_end(outcome) {
             End::Breaking
         } else if self.face == Face::Text {
-            End::Trailers(Ending::decode(payload))
+            End::Trailers(Box::new(Ending::decode(payload)))
         } else {
             End::Told
         }

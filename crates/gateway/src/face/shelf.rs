@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use bytes::{Bytes, BytesMut};
 use parking_lot::Mutex;
-use perennial_log::{Run, Seq};
+use perennial_log::{Kind, Run, Seq};
 
 use super::Face;
 
@@ -39,6 +39,12 @@ impl Shelf {
 
 /// A run as `face` writes it, for one reader.
 pub(crate) fn write(face: Face, run: &Run) -> Bytes {
+    // The usual case of the drop-in: one event, whose bytes go out as they are in the log.
+    if let ([record], Face::Messages) = (&run[..], face)
+        && record.kind == Kind::Event
+    {
+        return record.payload.clone();
+    }
     let mut out = BytesMut::new();
     for record in run {
         face.write(record, &mut out);

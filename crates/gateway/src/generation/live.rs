@@ -13,6 +13,7 @@ use tokio_util::task::TaskTracker;
 
 use super::{Generation, Opened, Order, Presence, Running, Stop};
 use crate::access::Owner;
+use crate::limits::MaxReaders;
 use crate::refusal::Refusal;
 use crate::service::Service;
 
@@ -64,7 +65,8 @@ impl Live {
             Running::new(StreamId::new(), order.owner.clone(), order.model.clone(), order.policy, false);
         let place = Place::take(service, running)?;
         let running = Arc::clone(&place.running);
-        let presence = if has_reader { running.enter(service.limits.readers) } else { None };
+        // The first is within any limit.
+        let presence = if has_reader { running.enter(MaxReaders(usize::MAX)) } else { None };
         let (tell_kept, kept) = oneshot::channel();
         let (tell_opened, opened) = oneshot::channel();
         service.live.tasks.spawn(async move {

@@ -18,6 +18,8 @@ use crate::refusal::{Refusal, RequestId};
 use crate::request::{self, Wish};
 use crate::service::Service;
 
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
+
 pub(crate) async fn create(State(service): State<Arc<Service>>, request: Request) -> Response {
     let id = RequestId::new();
     match answer(&service, request).await {
@@ -41,7 +43,26 @@ async fn answer(service: &Arc<Service>, request: Request) -> Result<Response, Re
 }
 
 /// Begins a stream, or finds the one that the same request began before: its name, and whether it is new.
+///
+/// Who stops waiting stops nothing: a key that made a stream is remembered, since that client will ask again.
 pub(crate) async fn begin(
+    service: &Arc<Service>,
+    caller: &Caller,
+    from: &HeaderMap,
+    query: Option<&str>,
+    body: &bytes::Bytes,
+) -> Result<(StreamId, bool), Refusal> {
+    if !from.contains_key(IDEMPOTENCY_KEY) {
+        return begin_once(service, caller, from, query, body).await;
+    }
+    let (service, caller, from) = (Arc::clone(service), caller.clone(), from.clone());
+    let (query, body) = (query.map(str::to_owned), body.clone());
+    let begun =
+        tokio::spawn(async move { begin_once(&service, &caller, &from, query.as_deref(), &body).await });
+    begun.await.unwrap_or_else(|_| Err(Refusal::new(500, ErrorKind::Api, "the stream could not be begun")))
+}
+
+async fn begin_once(
     service: &Arc<Service>,
     caller: &Caller,
     from: &HeaderMap,
@@ -64,10 +85,10 @@ pub(crate) async fn begin(
         return Err(Refusal::invalid(format!("{}: {message}", headers::ON_DISCONNECT)));
     }
     let credential = service.access.credential(from);
-    let Some(key) = from.get("idempotency-key") else {
+    let Some(key) = from.get(IDEMPOTENCY_KEY) else {
         return Ok((kept(Live::begin(service, order, credential, false)?).await?, true));
     };
-    order.headers.remove("idempotency-key");
+    order.headers.remove(IDEMPOTENCY_KEY);
     // Held until the stream is in the log, so that of two that come at once one makes it and the other finds it.
     let mut keys = service.idempotency.lock(service).await?;
     let repeated = keys.look(&caller.owner, key, body)?;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::response::Response;
 use bytes::BytesMut;
 use http::{HeaderMap, HeaderValue, StatusCode};
@@ -14,6 +14,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::lookup;
+use super::query::Query;
 use crate::access::Scope;
 use crate::face::{self, Face, FaceBody, LogEvent, Shelf};
 use crate::generation::Presence;
@@ -24,7 +25,7 @@ use crate::service::Service;
 const USUAL_WAIT: Duration = Duration::from_secs(25);
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 /// When an `EventSource` that was not served comes back.
-const COME_BACK: &str = "retry: 3000\n\n";
+pub(crate) const COME_BACK: &str = "retry: 3000\n\n";
 
 /// What a reader asks for.
 #[derive(Debug, Default, Deserialize)]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::response::Response;
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::lookup;
 use super::object::{self, Object};
+use super::query::Query;
 use crate::refusal::{Refusal, RequestId};
 use crate::service::Service;
 
@@ -41,24 +42,31 @@ async fn listed(service: &Service, page: Page, headers: &HeaderMap) -> Result<Re
     let mut before = page.after_id.as_deref().map(lookup::named).transpose()?;
     let mut data = Vec::new();
     let mut looked_at = 0;
-    let mut last = None;
+    // The last of the caller's own, and the last that was looked at.
+    let (mut last, mut seen) = (None, None);
     let has_more = loop {
         let part = service.log.list(before, limit).await.map_err(|error| Refusal::of_log(&error))?;
         for head in &part.heads {
             if data.len() == limit {
                 break;
             }
-            last = Some(head.stream);
+            seen = Some(head.stream);
             looked_at += 1;
             // One that was deleted meanwhile is not there.
             let Ok(Some(order)) = lookup::order(service, head.stream).await else { continue };
             if caller.may_have(&order.owner) {
+                last = seen;
                 data.push(Object::in_list(service, head, order.model, order.policy.to_string()));
             }
         }
-        let more_here = part.heads.last().is_some_and(|head| Some(head.stream) != last);
-        if data.len() == limit || looked_at >= LOOKED_AT {
+        let more_here = part.heads.last().is_some_and(|head| Some(head.stream) != seen);
+        if data.len() == limit {
             break more_here || part.next.is_some();
+        }
+        if looked_at >= LOOKED_AT {
+            // The one place where somebody else's name is told: the search goes on behind it.
+            last = seen;
+            break part.next.is_some();
         }
         before = part.next;
         if before.is_none() {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::response::Response;
 use http::{HeaderMap, StatusCode};
 use perennial_log::{After, StreamId};
@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 use super::events::{Attach, attach, diverged_data, is_at_the_end};
 use super::lookup;
+use super::query::Query;
 use crate::access::Scope;
 use crate::face::{self, Face, ManyBody, Source};
 use crate::limits::MAX_STREAMS_AT_ONCE;

@@ -11,11 +11,12 @@ mod lookup;
 mod many;
 mod object;
 mod order;
+mod query;
 mod stop;
 mod ws;
 
 pub(crate) use self::create::create;
-pub(crate) use self::events::events;
+pub(crate) use self::events::{COME_BACK, events};
 pub(crate) use self::idempotency::IdempotencyKeys;
 pub(crate) use self::links::link;
 pub(crate) use self::list::list;

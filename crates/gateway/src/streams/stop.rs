@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::response::Response;
 use http::{HeaderMap, StatusCode};
 use perennial_log::{Entry, Error, Kind, StreamId, Writer};
 
 use super::lookup;
 use super::object::{self, Object, Right};
+use super::query::Query;
 use crate::access::Scope;
 use crate::generation::{Cut, Ending, Stop};
 use crate::refusal::{Refusal, RequestId};

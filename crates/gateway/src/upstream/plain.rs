@@ -22,6 +22,7 @@ use hyper::client::conn::http1::{self, Connection, SendRequest};
 use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
 use tokio::net::TcpStream;
+use tokio::runtime::{self, Handle};
 use tokio::time::Instant;
 
 use crate::limits::BUFFER_BYTES;
@@ -44,7 +45,15 @@ struct Shared {
     port: u16,
     host_header: HeaderValue,
     connect: Duration,
-    idle: Mutex<Vec<(Instant, Wire)>>,
+    idle: Mutex<Vec<Idle>>,
+}
+
+/// A connection that waits for another request, on the runtime that has its events.
+#[derive(Debug)]
+struct Idle {
+    since: Instant,
+    runtime: runtime::Id,
+    wire: Wire,
 }
 
 /// One connection, with its two ends.
@@ -122,13 +131,18 @@ impl Pool {
         })
     }
 
-    /// An idle connection that is still open.
+    /// An idle connection of this runtime that is still open: another's would wake another thread at every event.
     fn take(&self) -> Option<Wire> {
+        let here = Handle::current().id();
         loop {
             // Taken out of the lock before it is looked at, and before it is closed.
-            let (since, mut wire) = self.shared.idle.lock().pop()?;
-            if since.elapsed() < IDLE_SPAN && wire.is_ready() {
-                return Some(wire);
+            let mut idle = {
+                let mut idle = self.shared.idle.lock();
+                let last = idle.iter().rposition(|idle| idle.runtime == here)?;
+                idle.remove(last)
+            };
+            if idle.since.elapsed() < IDLE_SPAN && idle.wire.is_ready() {
+                return Some(idle.wire);
             }
         }
     }
@@ -136,7 +150,7 @@ impl Pool {
     fn give_back(&self, wire: Wire) {
         let mut idle = self.shared.idle.lock();
         if idle.len() < MOST_IDLE {
-            idle.push((Instant::now(), wire));
+            idle.push(Idle { since: Instant::now(), runtime: Handle::current().id(), wire });
         }
     }
 }

@@ -3,12 +3,22 @@
 
 mod access;
 mod cancel;
+mod idempotency;
+mod leak;
+mod limits;
+mod list;
 mod message;
+mod native;
 mod odd;
+mod openapi;
 mod paths;
+mod policy;
 mod rig;
+mod safety;
 mod settle;
 mod shutdown;
 mod socket;
+mod stop;
 mod truth;
 mod verbatim;
+mod wire;

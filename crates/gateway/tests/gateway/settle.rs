@@ -41,9 +41,9 @@ impl Process {
 
     async fn kill(self) {
         let Self { runtime, handle, log } = self;
-        // It must not stop in good order.
-        std::mem::forget(handle);
         tokio::task::spawn_blocking(move || runtime.shutdown_timeout(PATIENCE)).await.unwrap();
+        // Only now: it must not stop in good order.
+        drop(handle);
         log.close().await.unwrap();
     }
 }
@@ -77,7 +77,7 @@ fn parted(body: &str) -> (Vec<Value>, String) {
         let (_, rest) = event.split_once('\n').unwrap();
         match rest.strip_prefix("event: perennial.") {
             Some(rest) => {
-                of_the_log.push(serde_json::from_str(rest.split_once("data: ").unwrap().1).unwrap())
+                of_the_log.push(serde_json::from_str(rest.split_once("data: ").unwrap().1).unwrap());
             }
             None => of_the_upstream.push_str(rest),
         }

@@ -64,7 +64,7 @@ async fn recorded_streams_come_down_byte_for_byte() {
                 &recorded[..]
             } else {
                 let text = std::str::from_utf8(&recorded).unwrap();
-                text[..text.rfind("\n\n").map_or(0, |at| at + 2)].as_bytes()
+                &text.as_bytes()[..text.rfind("\n\n").map_or(0, |at| at + 2)]
             };
             assert!(answer.body.starts_with(whole), "{name}");
             if kind == "recorded" {

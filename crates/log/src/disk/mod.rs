@@ -11,6 +11,7 @@ mod engine;
 mod front;
 mod journal;
 mod keeper;
+mod keyspaces;
 mod layout;
 mod live;
 mod mover;

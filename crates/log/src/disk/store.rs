@@ -13,28 +13,20 @@ use std::{
 };
 
 use bytes::Bytes;
-use fjall::{
-    CompressionType, Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode, Readable,
-    Snapshot,
-};
+use fjall::{Database, Keyspace, OwnedWriteBatch, PersistMode, Readable, Snapshot};
 use parking_lot::{Mutex, RwLock};
 
 use super::{
     OpenError,
     directory::{Directory, sync_directory},
     journal::layout::SEGMENT_BYTES,
+    keyspaces,
     layout::{self, Stored},
     overlay::{Change, Generation, Known},
 };
 use crate::{
     Error, Head, Page, ReadBytes, ReserveBytes, Retention, Run, Seq, StreamId, Time, expiry::FRESH, frame,
 };
-
-// fjall's own limits. The journal's is the least that it allows; with the other it bounds memory and the time that a start takes.
-const CACHE_BYTES: u64 = 16 << 20;
-const JOURNAL_BYTES: u64 = 64 << 20;
-const MEMTABLE_BYTES: u64 = 16 << 20;
-const WORKERS: usize = 2;
 
 /// So many keys are removed in one commit when a stream is deleted.
 const PURGED_AT_ONCE: usize = 1024;
@@ -62,9 +54,9 @@ impl Store {
     /// Makes an empty store.
     pub(super) fn make(path: &Path) -> Result<(), OpenError> {
         let failed = |error| open_error(path, error);
-        let db = database(path).map_err(failed)?;
-        open_keyspace(&db).map_err(failed)?;
-        let general = general_keyspace(&db).map_err(failed)?;
+        let db = keyspaces::database(path).map_err(failed)?;
+        keyspaces::open(&db).map_err(failed)?;
+        let general = keyspaces::general(&db).map_err(failed)?;
         general.insert(layout::MOVED, 0_u64.to_be_bytes()).map_err(failed)?;
         db.persist(PersistMode::SyncAll).map_err(failed)?;
         sync_directory(&path.join("keyspaces")).map_err(|error| failed(error.into()))
@@ -73,16 +65,16 @@ impl Store {
     pub(super) fn open(directory: Directory, retention: Retention) -> Result<Self, OpenError> {
         let path = directory.path().to_owned();
         let failed = |error| open_error(&path, error);
-        let db = database(&directory.store()).map_err(failed)?;
+        let db = keyspaces::database(&directory.store()).map_err(failed)?;
         if !db.keyspace_exists("general") || !db.keyspace_exists("open") {
             return Err(OpenError::damaged(&path, "a part of the store is missing"));
         }
-        let general = general_keyspace(&db).map_err(failed)?;
-        let open = open_keyspace(&db).map_err(failed)?;
+        let general = keyspaces::general(&db).map_err(failed)?;
+        let open = keyspaces::open(&db).map_err(failed)?;
         let mut buckets = BTreeMap::new();
         for name in db.list_keyspace_names() {
             if let Some(index) = layout::bucket_index(&name) {
-                buckets.insert(index, bucket_keyspace(&db, index).map_err(failed)?);
+                buckets.insert(index, keyspaces::bucket(&db, index).map_err(failed)?);
             }
         }
         let floor = match general.get(layout::FLOOR).map_err(failed)? {
@@ -196,7 +188,9 @@ impl Store {
                 matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
             }
             // One of fjall's own threads failed before us and has not said why: was there room for what it writes?
-            fjall::Error::Poisoned => self.available().is_ok_and(|available| available < 2 * MEMTABLE_BYTES),
+            fjall::Error::Poisoned => {
+                self.available().is_ok_and(|available| available < 2 * keyspaces::MEMTABLE_BYTES)
+            }
             _ => false,
         };
         let why = if full { "the disk is full" } else { "a write failed" };
@@ -407,7 +401,7 @@ impl Store {
         if let Some(bucket) = self.buckets.read().get(&index) {
             return Ok(bucket.clone());
         }
-        let bucket = bucket_keyspace(&self.db, index)?;
+        let bucket = keyspaces::bucket(&self.db, index)?;
         // fjall syncs what is in the new folder; that the folder itself is there after a power cut is on us.
         if let Some(folder) = bucket.path().parent() {
             sync_directory(folder)?;
@@ -461,30 +455,6 @@ fn joined(runs: &[(Bytes, Run)]) -> Vec<(Seq, Bytes)> {
         rest = &rest[joined + 1..];
     }
     values
-}
-
-fn database(path: &Path) -> fjall::Result<Database> {
-    Database::builder(path)
-        .cache_size(CACHE_BYTES)
-        .max_journaling_size(JOURNAL_BYTES)
-        // Records are compressed when they leave the first levels; doing it here too would be on the way to the reader.
-        .journal_compression(CompressionType::None)
-        .worker_threads(WORKERS)
-        .open()
-}
-
-fn general_keyspace(db: &Database) -> fjall::Result<Keyspace> {
-    db.keyspace("general", || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES / 16))
-}
-
-fn open_keyspace(db: &Database) -> fjall::Result<Keyspace> {
-    db.keyspace("open", || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES / 16))
-}
-
-fn bucket_keyspace(db: &Database, index: u64) -> fjall::Result<Keyspace> {
-    db.keyspace(&layout::bucket_name(index), || {
-        KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES)
-    })
 }
 
 fn decode(stream: StreamId, guard: fjall::Guard) -> Result<Run, Error> {
