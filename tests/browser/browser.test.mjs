@@ -26,11 +26,11 @@ after(async () => {
 });
 
 /** A page of the application, in a browser profile of its own unless one is given. */
-async function openPage(context, origin = pages.url) {
+async function openPage(context, origin = pages.url, path = "/") {
   const page = await (context ?? (await browser.newContext())).newPage();
   const problems = [];
   page.on("pageerror", (error) => problems.push(error));
-  await page.goto(`${origin}/`);
+  await page.goto(`${origin}${path}`);
   return Object.assign(page, { problems });
 }
 
@@ -250,6 +250,28 @@ describe("a person at the page", { concurrency: true }, () => {
     assert.ok(openAt - backAt < 1000, `${openAt - backAt} ms from network to connection`);
     await done(page);
     await proxy.stop();
+  });
+});
+
+describe("the gateway serves the module", () => {
+  /** In the page: the module from there. */
+  const read = async ({ id, from, options }) => {
+    const { attach } = await import(`${from}/perennial.js`);
+    return (await attach(id, options).finalMessage()).stop_reason;
+  };
+
+  test("to pages of its own, which need no address", async () => {
+    const { id } = await make(gateway);
+    const page = await openPage(undefined, gateway.url, "/healthz");
+    assert.equal(await page.evaluate(read, { id, from: "", options: {} }), "end_turn");
+    await done(page);
+  });
+
+  test("to pages that it allows", async () => {
+    const { id } = await make(gateway);
+    const page = await openPage();
+    assert.equal(await page.evaluate(read, { id, from: gateway.url, options: { base: gateway.url } }), "end_turn");
+    await done(page);
   });
 });
 
