@@ -1,7 +1,6 @@
 //! Lanes: threads that each serve connections by themselves, one for each core.
 //!
-//! On a runtime with several workers an event that comes in wakes a second worker, to find out that there is nothing left to do: paced, that cost
-//! as much as all the rest of the gateway's own work. A connection here stays on one thread, and so does the stream that it begins; what crosses is a
+//! On a runtime with several workers an event that comes in wakes a second worker, to find out that there is nothing left to do. A connection here stays on one thread, and so does the stream that it begins; what crosses is a
 //! reader's wake-up, once for what was appended together.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
