@@ -20,7 +20,7 @@ impl LogEvent {
                 ("perennial.terminal", terminal(outcome, &Ending::decode(&record.payload)))
             }
             Kind::Cancel => ("perennial.cancel", members(record, &["reason"])),
-            Kind::Seam => ("perennial.seam", members(record, &["attempt", "reason", "mode"])),
+            Kind::Seam => ("perennial.seam", members(record, &["reason", "mode"])),
             Kind::Takeover => {
                 let mut data = members(record, &["reason"]);
                 data["epoch"] = record.epoch.get().into();

@@ -166,8 +166,8 @@ impl Generation {
         let outcome = match cut {
             Some(cut) => {
                 tracing::info!(stream = %self.running.id, ?cut, "the stream is cut; its readers are told");
-                if matches!(cut, Cut::Asked | Cut::Left) {
-                    intake.add(cancel(cut));
+                if let Some(cancel) = cancel(cut) {
+                    intake.add(cancel);
                 }
                 ending.error = Some(cut.error(Some(id)));
                 cut.outcome()
@@ -199,10 +199,7 @@ impl Generation {
     async fn not_appended(&mut self, error: &perennial_log::Error) {
         tracing::error!(stream = %self.running.id, %error, "the stream cannot be kept");
         if error.is_full() && !error.is_unavailable() {
-            let ending = Ending::failed(Cut::Full.error(None));
-            if let Err(error) = self.writer.append(&[ending.entry(Cut::Full.outcome())]).await {
-                tracing::error!(stream = %self.running.id, %error, "the end of the stream cannot be kept");
-            }
+            self.end(Cut::Full.outcome(), Ending::failed(Cut::Full.error(None))).await;
         }
     }
 
@@ -237,19 +234,18 @@ impl Generation {
     }
 
     async fn end(&mut self, outcome: Outcome, ending: Ending) {
-        if let Err(error) = self.writer.append(&[ending.entry(outcome)]).await {
-            tracing::error!(stream = %self.running.id, %error, "the end of the stream cannot be kept");
-        }
+        self.append_end(&[ending.entry(outcome)]).await;
     }
 
+    /// Nothing of the answer has come.
     async fn end_cut(&mut self, cut: Cut, id: &RequestId) {
         let ending = Ending::failed(cut.error(Some(id)));
-        let mut entries = Vec::new();
-        if matches!(cut, Cut::Asked | Cut::Left) {
-            entries.push(cancel(cut));
-        }
-        entries.push(ending.entry(cut.outcome()));
-        if let Err(error) = self.writer.append(&entries).await {
+        let entries = cancel(cut).into_iter().chain([ending.entry(cut.outcome())]);
+        self.append_end(&entries.collect::<Vec<_>>()).await;
+    }
+
+    async fn append_end(&mut self, entries: &[Entry]) {
+        if let Err(error) = self.writer.append(entries).await {
             tracing::error!(stream = %self.running.id, %error, "the end of the stream cannot be kept");
         }
     }
@@ -323,16 +319,17 @@ fn gather(cx: &mut Context<'_>, body: &mut UpstreamBody, intake: &mut Intake) ->
             }
             Poll::Ready(Some(Err(error))) => {
                 tracing::info!(cause = %error.root(), "the upstream's stream broke");
-                let halt = if intake.is_over() { Halt::Over } else { Halt::Cut(Cut::Upstream) };
-                return (true, Some(halt));
+                return (true, Some(ended(intake)));
             }
-            Poll::Ready(None) => {
-                let halt = if intake.is_over() { Halt::Over } else { Halt::Cut(Cut::Upstream) };
-                return (true, Some(halt));
-            }
+            Poll::Ready(None) => return (true, Some(ended(intake))),
         }
     }
     (bytes > 0, None)
+}
+
+/// What the end of the upstream's body means.
+fn ended(intake: &Intake) -> Halt {
+    if intake.is_over() { Halt::Over } else { Halt::Cut(Cut::Upstream) }
 }
 
 /// The whole body; `None` where it breaks or is too large for an error.
@@ -354,9 +351,14 @@ fn attempt(head: &Parts, id: &RequestId) -> Entry {
     Entry::new(Kind::Attempt, payload.to_string())
 }
 
-fn cancel(cut: Cut) -> Entry {
-    let reason = if cut == Cut::Left { "unread" } else { "asked" };
-    Entry::new(Kind::Cancel, serde_json::json!({"reason": reason}).to_string())
+/// The record of a wish to stop, where that is what cut the stream.
+fn cancel(cut: Cut) -> Option<Entry> {
+    let reason = match cut {
+        Cut::Asked => "asked",
+        Cut::Left => "unread",
+        _ => return None,
+    };
+    Some(Entry::new(Kind::Cancel, serde_json::json!({"reason": reason}).to_string()))
 }
 
 /// Whoever waited may have left.

@@ -49,7 +49,7 @@ pub(crate) struct Right {
 impl Object {
     pub(crate) async fn of(service: &Service, stream: StreamId) -> Result<Self, Refusal> {
         let head = service.log.head(stream).await.map_err(|error| Refusal::of_log(&error))?;
-        Self::of_head(service, &head, true).await
+        Self::of_head(service, &head).await
     }
 
     /// For lists, without usage and how it ended in detail, since that is another record to read.
@@ -60,7 +60,7 @@ impl Object {
         object
     }
 
-    async fn of_head(service: &Service, head: &Head, whole: bool) -> Result<Self, Refusal> {
+    async fn of_head(service: &Service, head: &Head) -> Result<Self, Refusal> {
         let mut object = Self::bare(service, head);
         if let Some(running) = service.live.get(head.stream) {
             object.model = running.model.clone();
@@ -73,9 +73,8 @@ impl Object {
             object.model = order.model;
             object.on_disconnect = Some(order.policy.to_string());
         }
-        if whole
-            && let Some((outcome, ending)) =
-                lookup::ending(service, head).await.map_err(|error| Refusal::of_log(&error))?
+        if let Some((outcome, ending)) =
+            lookup::ending(service, head).await.map_err(|error| Refusal::of_log(&error))?
         {
             let mut told = face::terminal_data(outcome, &ending);
             if let Some(told) = told.as_object_mut() {
