@@ -134,22 +134,21 @@ async fn a_stream_whose_client_goes_at_once_ends_all_the_same() {
             drop(socket);
         }
     }
+    // With the key there is at most one. This client stays, so there is one at least, even if all the others were too quick to be heard.
+    let again = receive(rig.creation(&question(MODEL, true), "").header("idempotency-key", "one")).await;
+    assert!(matches!(again.status, 200 | 201), "{}", again.text());
     let ended = async {
         loop {
             let list = rig.get("/v1/streams?limit=1000").await.json();
             let streams = list["data"].as_array().unwrap();
-            let running = streams.iter().filter(|stream| stream["state"] == "running").count();
-            if !streams.is_empty() && running == 0 {
+            if streams.iter().all(|stream| stream["state"] != "running") {
                 return streams.len();
             }
         }
     };
     let made = tokio::time::timeout(PATIENCE, ended).await.expect("none runs that nobody makes");
-    // With the key there is at most one.
-    let again = receive(rig.creation(&question(MODEL, true), "").header("idempotency-key", "one")).await;
-    assert!(matches!(again.status, 200 | 201), "{}", again.text());
-    println!("{made} of 120 were kept");
-    assert!(made <= 81, "{made}: a key made more than one");
+    println!("{made} of 121 were kept");
+    assert!((1..=81).contains(&made), "{made}: a key made more than one");
 }
 
 /// Whoever reads, on whatever face, is a reader.
