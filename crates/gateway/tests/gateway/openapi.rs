@@ -216,10 +216,7 @@ async fn events_of_the_log_are_as_documented() {
     }
     assert_eq!(seen, ["Cancel", "Terminal", "Diverged"]);
     // Those that no stream of today has: as the log writes them.
-    document.hold_to(
-        "Seam",
-        &json!({"type": "perennial.seam", "attempt": 2, "reason": "crash", "mode": "restart"}),
-    );
+    document.hold_to("Seam", &json!({"type": "perennial.seam", "reason": "takeover", "mode": "restart"}));
     document.hold_to("Takeover", &json!({"type": "perennial.takeover", "reason": "crash", "epoch": 2}));
 }
 
