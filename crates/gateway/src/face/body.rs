@@ -11,7 +11,6 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue};
 use http_body::Frame;
-use memchr::memmem;
 use perennial_log::{Kind, Outcome, Position, Reader, Record, Run};
 use perennial_protocol::sse::Decoder;
 use perennial_protocol::{Event, Received};
@@ -205,9 +204,8 @@ impl FaceBody {
 
 /// Whether a record is the event with which an answer ends.
 fn is_last_event(record: &Record) -> bool {
-    let ends = |name: &[u8]| memmem::find(&record.payload, name).is_some();
-    // Nearly all events are neither, and are not looked into.
-    if record.kind != Kind::Event || !(ends(b"message_stop") || ends(b"error")) {
+    // Nearly all events are deltas, whose name says that they end nothing.
+    if record.kind != Kind::Event || record.payload.starts_with(b"event: content_block_delta") {
         return false;
     }
     let mut decoder = Decoder::new();
