@@ -99,7 +99,7 @@ impl Ledger {
         shared.load_spending().await?;
         let shared = Arc::new(shared);
         let (stop, stopped) = watch::channel(false);
-        let writer = tokio::spawn(write(Arc::clone(&shared), options.refresh, stopped));
+        let writer = tokio::spawn(write(LastWords(Arc::clone(&shared)), options.refresh, stopped));
         Ok(Self { shared, stop, writer: Mutex::new(Some(writer)) })
     }
 
@@ -300,7 +300,8 @@ impl Shared {
 }
 
 /// The one task that writes: rows as they come, many at once, and a look at what others did now and then.
-async fn write(shared: Arc<Shared>, refresh: Duration, mut stop: watch::Receiver<bool>) {
+async fn write(writer: LastWords, refresh: Duration, mut stop: watch::Receiver<bool>) {
+    let shared = &writer.0;
     let mut refreshed = tokio::time::interval(refresh.max(Duration::from_millis(10)));
     refreshed.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut wait = Duration::ZERO;
@@ -323,6 +324,15 @@ async fn write(shared: Arc<Shared>, refresh: Duration, mut stop: watch::Receiver
         } else {
             (wait * 2).clamp(Duration::from_millis(100), LONGEST_WAIT)
         };
+    }
+}
+
+/// However the writer ends, with its runtime too: what it leaves is put into words, and so is what comes later.
+struct LastWords(Arc<Shared>);
+
+impl Drop for LastWords {
+    fn drop(&mut self) {
+        self.0.queue.close("nobody writes any more");
     }
 }
 
