@@ -39,7 +39,7 @@ impl StoreArgs {
             let secret = Secret::random().map_err(|error| Failure::new(Exit::Other, error))?;
             return Ok(Store { log: Arc::new(MemoryLog::new(options)), secret });
         }
-        let folder = self.folder()?;
+        let folder = folder(self.data.as_deref())?;
         let unusable =
             |error: io::Error| Failure::new(Exit::Configuration, format!("{}: {error}", folder.display()));
         make_private(&folder).map_err(unusable)?;
@@ -53,21 +53,22 @@ impl StoreArgs {
         let secret = kept_secret(&folder.join("secret")).map_err(unusable)?;
         Ok(Store { log: Arc::new(log), secret })
     }
+}
 
-    fn folder(&self) -> Result<PathBuf, Failure> {
-        if let Some(folder) = self.data.as_ref().filter(|folder| !folder.as_os_str().is_empty()) {
-            return Ok(folder.clone());
-        }
-        let data = dirs::data_local_dir().ok_or_else(|| {
-            let message = "this system names no folder for data: say where streams are kept with --data DIR";
-            Failure::new(Exit::Configuration, message)
-        })?;
-        Ok(data.join("perennial"))
+/// The folder that was named, else the one that the system has for data.
+pub(crate) fn folder(named: Option<&Path>) -> Result<PathBuf, Failure> {
+    if let Some(folder) = named.filter(|folder| !folder.as_os_str().is_empty()) {
+        return Ok(folder.to_owned());
     }
+    let data = dirs::data_local_dir().ok_or_else(|| {
+        let message = "this system names no folder for data: say where it is kept with --data DIR";
+        Failure::new(Exit::Configuration, message)
+    })?;
+    Ok(data.join("perennial"))
 }
 
 /// Streams are what people asked and were told: nobody else's business.
-fn make_private(folder: &Path) -> io::Result<()> {
+pub(crate) fn make_private(folder: &Path) -> io::Result<()> {
     if folder.is_dir() {
         return Ok(());
     }
