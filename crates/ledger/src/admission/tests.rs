@@ -353,6 +353,28 @@ async fn an_unknown_cost_is_charged_what_was_held() {
 }
 
 #[tokio::test]
+async fn every_model_that_may_answer_is_looked_at() {
+    let rules = Rules { models: vec!["claude-*".to_owned()], ..Rules::default() };
+    let (ledger, key) = ledger_with(rules).await;
+    let mut ask = Ask::new(MODEL, 1000);
+    assert!(ledger.reserve(Some(&key), &ask).is_ok());
+    ask.any_model = true;
+    assert_eq!(ledger.reserve(Some(&key), &ask).unwrap_err().status(), 403);
+    ask.any_model = false;
+    ask.other_models.push("other".to_owned());
+    let denied = ledger.reserve(Some(&key), &ask).unwrap_err();
+    assert!(denied.status() == 403 && denied.message().contains("`other`"), "{denied}");
+    ledger.close().await.unwrap();
+    // With a budget each of them is paid for.
+    let (ledger, key) = ledger_with(Rules { usd_per_day: usd("1"), ..Rules::default() }).await;
+    ask.other_models = vec!["claude-opus-5-5".to_owned()];
+    assert_eq!(ledger.reserve(Some(&key), &ask).unwrap().held().to_string(), "0.03");
+    ask.any_model = true;
+    assert_eq!(ledger.reserve(Some(&key), &ask).unwrap_err().status(), 403);
+    ledger.close().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_renewal_is_refused_where_a_new_request_would_be_for_money_or_rights() {
     let mut rules = Rules::default();
     (rules.usd_per_day, rules.requests_per_minute) = (usd("0.02"), Some(1));
