@@ -5,7 +5,8 @@ use std::path::Path;
 use perennial_ledger::{Ledger, Outcome, Row};
 use serde_json::Value;
 
-use crate::rig::{Ran, run};
+use crate::rig::{Ran, Service, perennial, run};
+use crate::services::{STREAM, request};
 
 /// A folder for data of one test.
 struct Place(tempfile::TempDir);
@@ -174,4 +175,42 @@ fn the_ledger_is_readable_for_its_owner_only() {
     place.run(&["usage"]);
     let mode = |path: &str| std::fs::metadata(place.path().join(path)).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode("data"), mode("data/ledger.db")), (0o700, 0o600));
+}
+
+#[test]
+fn a_gateway_takes_the_keys_that_the_command_made_and_no_others() {
+    let place = Place::new();
+    let secret = place.run(&["keys", "create", "search", "--model", "claude-opus-*"]).out;
+    let data = place.path().join("data");
+    let arguments =
+        ["serve", "--listen", "127.0.0.1:0", "--pace", "instant", "--durability", "process", "--data"];
+    let service = Service::start(perennial(&arguments).arg(&data));
+    let ask = |key: &str| {
+        let head = format!("POST /v1/messages HTTP/1.1\r\nx-api-key: {key}\r\nx-rest:");
+        let answer = request(&service.url, &head, STREAM);
+        answer.split(' ').nth(1).unwrap().to_owned()
+    };
+    assert_eq!(ask(secret.trim()), "200");
+    assert_eq!(ask("pk-perennial-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"), "401");
+    assert_eq!(ask("anything"), "401");
+    // Another process takes it back; the gateway knows after a moment.
+    assert_eq!(place.run(&["keys", "revoke", "search"]).code, 0);
+    let patience = std::time::Duration::from_secs(20);
+    let began = tokio::time::Instant::now();
+    while ask(secret.trim()) != "401" {
+        assert!(began.elapsed() < patience, "the key was revoked");
+        std::thread::yield_now();
+    }
+    service.signal("TERM");
+    assert_eq!(service.end().0, 0);
+}
+
+#[test]
+fn prices_of_ones_own_are_read_or_refused() {
+    let place = Place::new();
+    let prices = place.path().join("prices.toml");
+    std::fs::write(&prices, "[[model]]\nnames = [\"m\"]\ninput = 3\n").unwrap();
+    let ran: Ran =
+        perennial(&["serve", "--listen", "127.0.0.1:0", "--prices"]).arg(&prices).output().unwrap().into();
+    assert!(ran.code == 3 && ran.err.contains("prices.toml") && ran.out.is_empty(), "{}", ran.err);
 }
