@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use perennial_ledger::{Ask, Ledger, MaxUnwritten, NewKey, Options, Row, UsageQuery};
+use sqlx::Connection as _;
 
 use crate::postgres::Postgres;
 
@@ -37,5 +38,23 @@ async fn rows_wait_for_a_database_that_is_away() {
         ledger.usage(&UsageQuery::default()).await.unwrap().iter().map(|sum| sum.attempts).sum::<u64>(),
         12
     );
+    ledger.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rows_wait_for_a_file_that_another_process_holds() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("ledger.db");
+    let ledger = Ledger::open(&format!("sqlite:{}", file.display())).await.unwrap();
+    sqlx::any::install_default_drivers();
+    let mut other = sqlx::AnyConnection::connect(&format!("sqlite:{}", file.display())).await.unwrap();
+    sqlx::query("BEGIN EXCLUSIVE").execute(&mut other).await.unwrap();
+    ledger.record(Row::new("strm_1", 1, "m", "u"));
+    assert!(ledger.flush().await.is_err_and(|error| error.is_database()));
+    assert_eq!(ledger.unwritten(), 1);
+    sqlx::query("COMMIT").execute(&mut other).await.unwrap();
+    while ledger.flush().await.is_err() {}
+    assert_eq!(ledger.attempts("strm_1").await.unwrap().len(), 1);
+    other.close().await.unwrap();
     ledger.close().await.unwrap();
 }
