@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use http::HeaderValue;
+use perennial_ledger::Ledger;
 use perennial_log::{Log, MemoryLog, MemoryOptions};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -42,6 +43,7 @@ pub struct Builder {
     threads: usize,
     limits: Limits,
     clocks: Clocks,
+    ledger: Option<Arc<Ledger>>,
 }
 
 /// A gateway that cannot be built as asked.
@@ -94,6 +96,7 @@ impl Gateway {
             threads: 0,
             limits: Limits::default(),
             clocks: Clocks::default(),
+            ledger: None,
         }
     }
 
@@ -233,6 +236,13 @@ impl Builder {
         self
     }
 
+    /// Where each attempt gets its row, and whose virtual keys are admitted; without one nothing is counted.
+    #[must_use]
+    pub fn ledger(mut self, ledger: Arc<Ledger>) -> Self {
+        self.ledger = Some(ledger);
+        self
+    }
+
     /// The gateway.
     ///
     /// # Errors
@@ -253,6 +263,7 @@ impl Builder {
             upstream: self.credential,
             origins: self.origins,
             secret,
+            ledger: self.ledger,
         };
         let service = Service {
             access,

@@ -27,7 +27,7 @@ pub(crate) async fn pass(State(service): State<Arc<Service>>, request: Request) 
 
 async fn passed(service: &Service, request: Request) -> Result<Response, Refusal> {
     let (head, body) = request.into_parts();
-    service.access.admit(&head.headers)?;
+    service.access.admit(&head.headers)?.may_pass(head.uri.path())?;
     let body = request::read(body, service.limits.body, &service.clocks).await?;
     let mut headers = headers::up(&head.headers);
     headers.extend(service.access.credential(&head.headers));
