@@ -30,7 +30,7 @@ mod plan;
 mod schema;
 mod server_tools;
 mod thinking;
-pub mod tokens;
+pub use perennial_tokens as tokens;
 mod tools;
 mod usage;
 mod validation;
