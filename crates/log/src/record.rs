@@ -50,6 +50,10 @@ pub enum Kind {
     Attempt,
     /// The beginning of an event that was cut. Not for readers of events.
     Fragment,
+    /// A frame of an attempt that was not given to readers, verbatim: what another attempt said better, or had said before.
+    Withheld,
+    /// Something about the stream that its readers may want to know and that changes nothing.
+    Notice,
     /// The end, and how it came about. Always the last record, and there is exactly one.
     Terminal(Outcome),
     /// A kind that this version does not know, by its code.
@@ -128,6 +132,8 @@ impl Kind {
             Self::Cancel => 5,
             Self::Attempt => 6,
             Self::Fragment => 7,
+            Self::Withheld => 8,
+            Self::Notice => 9,
             Self::Terminal(Outcome::Completed) => 16,
             Self::Terminal(Outcome::Cancelled) => 17,
             Self::Terminal(Outcome::Failed) => 18,
@@ -149,6 +155,8 @@ impl Kind {
             5 => Self::Cancel,
             6 => Self::Attempt,
             7 => Self::Fragment,
+            8 => Self::Withheld,
+            9 => Self::Notice,
             16 => Self::Terminal(Outcome::Completed),
             17 => Self::Terminal(Outcome::Cancelled),
             18 => Self::Terminal(Outcome::Failed),
@@ -248,6 +256,8 @@ impl fmt::Display for Kind {
             Self::Cancel => f.write_str("cancel"),
             Self::Attempt => f.write_str("attempt"),
             Self::Fragment => f.write_str("fragment"),
+            Self::Withheld => f.write_str("withheld"),
+            Self::Notice => f.write_str("notice"),
             Self::Terminal(_) => f.write_str("terminal"),
             Self::Other(code) => write!(f, "kind {code}"),
         }

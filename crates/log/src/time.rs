@@ -43,6 +43,12 @@ impl Time {
         Self(self.0.saturating_add(u64::try_from(after.as_micros()).unwrap_or(u64::MAX)))
     }
 
+    /// The time from `earlier` to this moment; none where it is no earlier.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_micros(self.0.saturating_sub(earlier.0))
+    }
+
     /// The moment `before` this one, or 1970.
     #[must_use]
     pub fn minus(self, before: Duration) -> Self {

@@ -41,7 +41,6 @@ impl Directory {
         path: &Path,
         retention: Retention,
         reserve: ReserveBytes,
-        neighbours: &[&str],
         make: impl FnOnce(&Path) -> Result<(), OpenError>,
     ) -> Result<Self, OpenError> {
         fs::create_dir_all(path)
@@ -55,7 +54,7 @@ impl Directory {
         let whole = path.join("log");
         if !exists(path, &whole)? {
             let bucket = (retention.get() / BUCKETS).max(Duration::from_secs(1));
-            create(path, &whole, bucket, neighbours, make)?;
+            create(path, &whole, bucket, make)?;
         }
         let bucket = read_version(path, &whole.join("version"))?;
         if retention.get().as_millis() / bucket.as_millis() > MOST_BUCKETS {
@@ -82,7 +81,6 @@ fn create(
     path: &Path,
     whole: &Path,
     bucket: Duration,
-    neighbours: &[&str],
     make: impl FnOnce(&Path) -> Result<(), OpenError>,
 ) -> Result<(), OpenError> {
     let io = |doing| move |error| OpenError::io(path, doing, error);
@@ -92,9 +90,7 @@ fn create(
     }
     for found in fs::read_dir(path).map_err(io("the directory cannot be read"))? {
         let found = found.map_err(io("the directory cannot be read"))?;
-        let name = found.file_name();
-        let is_neighbour = |name: &str| neighbours.iter().any(|beginning| name.starts_with(beginning));
-        if name != "lock" && !name.to_str().is_some_and(is_neighbour) {
+        if found.file_name() != "lock" {
             return Err(OpenError::not_a_log(path));
         }
     }
