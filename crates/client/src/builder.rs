@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, Uri};
+use perennial_recovery::RetryBucket;
 use secrecy::SecretString;
 
 use crate::client::Shared;
 use crate::credential::Credential;
 use crate::options::parse_header;
-use crate::retry::Bucket;
 use crate::transport::Transport;
 use crate::{
     Client, DEFAULT_BASE_URL, DEFAULT_VERSION, Deadlines, Error, MaxEventBytes, ReconnectPolicy,
@@ -190,7 +190,7 @@ impl ClientBuilder {
             version,
             options: self.options,
             transport,
-            retry_bucket: Bucket::new(self.retry_budget),
+            retry_bucket: RetryBucket::new(self.retry_budget),
         };
         Ok(Client::new(shared))
     }

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderValue, Method, Uri, header};
 
+use perennial_recovery::RetryBucket;
+
 use crate::credential::Credential;
-use crate::retry::Bucket;
 use crate::transport::Transport;
 use crate::{ClientBuilder, Error, Messages, RequestOptions};
 
@@ -32,7 +33,7 @@ pub(crate) struct Shared {
     pub(crate) version: HeaderValue,
     pub(crate) options: RequestOptions,
     pub(crate) transport: Arc<dyn Transport>,
-    pub(crate) retry_bucket: Bucket,
+    pub(crate) retry_bucket: RetryBucket,
 }
 
 impl Client {
@@ -74,7 +75,7 @@ impl Client {
         &*self.shared.transport
     }
 
-    pub(crate) fn retry_bucket(&self) -> &Bucket {
+    pub(crate) fn retry_bucket(&self) -> &RetryBucket {
         &self.shared.retry_bucket
     }
 

@@ -193,7 +193,7 @@ impl Error {
 
     pub(crate) fn in_stream(api: ApiError, phase: Phase) -> Self {
         let what = format!("the service reported {api}");
-        let retryable = api.status().is_none_or(crate::retry::is_retryable_status);
+        let retryable = perennial_recovery::is_retryable_in_band(&api);
         let mut error = Self::new(ErrorKind::InStream, phase, what).retryable(retryable);
         error.0.api = Some(api);
         error

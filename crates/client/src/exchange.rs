@@ -10,10 +10,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_core::Stream as _;
 use perennial_protocol::{ApiError, Event, EventDecoder};
+use perennial_recovery::is_retryable_answer;
 use tokio::time::{Instant, timeout_at};
 
 use crate::transport::Body;
-use crate::{Client, Clock, Deadlines, Error, Phase, ResponseInfo, encoding, retry};
+use crate::{Client, Clock, Deadlines, Error, Phase, ResponseInfo, encoding};
 
 /// An error body larger than this is cut; the service's own have a few hundred bytes.
 const MAX_ERROR_BODY: usize = 64 * 1024;
@@ -70,7 +71,7 @@ async fn refusal(info: Arc<ResponseInfo>, body: Body, due: Option<Instant>) -> E
     let api = ApiError::from_body(&text).or_else(|| error_event(&body));
     let error =
         Error::error_status(info.status(), api, &excerpt(&text)).with_response(Some(Arc::clone(&info)));
-    let retryable = retry::is_retryable_response(&error, info.headers(), info.status());
+    let retryable = is_retryable_answer(info.status(), info.headers(), error.api_error());
     error.retryable(retryable)
 }
 

@@ -42,7 +42,6 @@ mod request_body;
 pub mod resources;
 mod response;
 mod resume;
-mod retry;
 mod stream;
 mod tools;
 pub mod transport;
@@ -63,12 +62,12 @@ pub use perennial_protocol::{
     ApiError, BlockStatus, ContentBlock, End, Message, Place, Raw, StopReason, ToolInput, ToolUse,
     Transcript, Truncation, Turn, Usage,
 };
+pub use perennial_recovery::{MaxRetryAfter, RetryBudget, RetryPolicy};
 pub use position::Position;
 pub use reconnect::ReconnectPolicy;
 pub use request::{MessageRequest, ParseOutput};
 pub use request_body::{IntoRequest, RequestBody};
 pub use response::{RateLimit, RateLimits, ResponseInfo};
-pub use retry::{MaxRetryAfter, RetryBudget, RetryPolicy};
 pub use stream::{MessageStream, StreamUsage};
 pub use tools::{AgentRun, IntoToolOutput, MaxTurns, RunEnd, Step, ToolOutput, ToolSet};
 pub use view::{FrameStream, RawEvents, TextStream};

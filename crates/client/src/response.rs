@@ -4,8 +4,6 @@ use std::time::{Duration, SystemTime};
 
 use http::HeaderMap;
 
-use crate::retry;
-
 /// The head of a response: status, request id, rate limits.
 #[derive(Debug, Clone)]
 pub struct ResponseInfo {
@@ -102,7 +100,7 @@ impl ResponseInfo {
     /// How long the service asks to wait; `None` where it does not, or says something that is no time to come.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
-        retry::retry_after(&self.headers)
+        perennial_recovery::retry_after(&self.headers)
     }
 
     fn rate_limit(&self, prefix: &str) -> Option<RateLimit> {

@@ -90,6 +90,43 @@ impl Usage {
         self.rest.add(&newer.rest);
     }
 
+    /// Adds what another attempt for the same answer used: figures of different messages add up, as those of one message never do.
+    /// What is no figure is taken from the later one.
+    pub fn add(&mut self, later: &Self) {
+        macro_rules! add {
+            ($($field:ident),*) => { $(
+                if let Some(more) = later.$field {
+                    *self.$field.get_or_insert(0) += more;
+                }
+            )* };
+        }
+        let before = self.clone();
+        self.update(later);
+        self.input_tokens = before.input_tokens;
+        self.output_tokens = before.output_tokens;
+        self.cache_creation_input_tokens = before.cache_creation_input_tokens;
+        self.cache_read_input_tokens = before.cache_read_input_tokens;
+        add!(input_tokens, output_tokens, cache_creation_input_tokens, cache_read_input_tokens);
+        if let (Some(sum), Some(earlier)) = (&mut self.cache_creation, &before.cache_creation)
+            && later.cache_creation.is_some()
+        {
+            sum.ephemeral_5m_input_tokens += earlier.ephemeral_5m_input_tokens;
+            sum.ephemeral_1h_input_tokens += earlier.ephemeral_1h_input_tokens;
+        }
+        if let (Some(sum), Some(earlier)) = (&mut self.server_tool_use, &before.server_tool_use)
+            && later.server_tool_use.is_some()
+        {
+            sum.web_search_requests += earlier.web_search_requests;
+            sum.web_fetch_requests += earlier.web_fetch_requests;
+        }
+        if let (Some(sum), Some(earlier)) = (&mut self.output_tokens_details, &before.output_tokens_details)
+            && later.output_tokens_details.is_some()
+            && let Some(tokens) = earlier.thinking_tokens
+        {
+            *sum.thinking_tokens.get_or_insert(0) += tokens;
+        }
+    }
+
     /// All input tokens: fresh, written to and read from the cache.
     #[must_use]
     pub fn total_input_tokens(&self) -> u64 {

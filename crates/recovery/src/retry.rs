@@ -9,7 +9,7 @@ use http::HeaderMap;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use crate::{Error, ErrorKind};
+use perennial_protocol::ApiError;
 
 /// How often to retry, and how long to wait before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,8 +24,7 @@ pub struct RetryPolicy {
     pub max_retry_after: MaxRetryAfter,
 }
 
-/// The longest wait that the service is obeyed in. Where it asks for more, the error is final at once, and
-/// [says how much](Error::retry_after). Default 60 s.
+/// The longest wait that the service is obeyed in. Where it asks for more, the error is final at once. Default 60 s.
 ///
 /// Without it, one wrong header stalls a program for days; and to come back sooner than asked is to be refused again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -45,9 +44,9 @@ pub struct RetryBudget {
     pub reserve: f64,
 }
 
-/// The budget in use.
+/// The [`RetryBudget`] in use.
 #[derive(Debug)]
-pub(crate) struct Bucket {
+pub struct RetryBucket {
     budget: RetryBudget,
     level: Mutex<Level>,
 }
@@ -67,7 +66,8 @@ impl RetryPolicy {
 
     /// The wait before the next attempt after `retries` retries; `asked` is what the service asked for. `None` where there
     /// is to be no other.
-    pub(crate) fn delay(&self, retries: u32, asked: Option<Duration>) -> Option<Duration> {
+    #[must_use]
+    pub fn delay(&self, retries: u32, asked: Option<Duration>) -> Option<Duration> {
         if retries >= self.max_retries {
             return None;
         }
@@ -105,19 +105,22 @@ impl Default for RetryBudget {
     }
 }
 
-impl Bucket {
-    pub(crate) fn new(budget: RetryBudget) -> Self {
+impl RetryBucket {
+    /// A bucket that is full.
+    #[must_use]
+    pub fn new(budget: RetryBudget) -> Self {
         Self { budget, level: Mutex::new(Level { tokens: budget.reserve, at: None }) }
     }
 
     /// Counts a request that is no retry.
-    pub(crate) fn request(&self) {
+    pub fn request(&self) {
         let mut level = self.level.lock();
         level.tokens = (level.tokens + self.budget.share).min(self.budget.reserve);
     }
 
     /// Takes the token for a retry; false where there is none.
-    pub(crate) fn retry(&self) -> bool {
+    #[must_use]
+    pub fn retry(&self) -> bool {
         let now = Instant::now();
         let mut level = self.level.lock();
         if let Some(at) = level.at.replace(now) {
@@ -132,15 +135,25 @@ impl Bucket {
     }
 }
 
-/// Whether a status stands for trouble that passes.
-pub(crate) fn is_retryable_status(status: u16) -> bool {
+/// Whether a status stands for trouble that passes (`protocol.md` §2).
+fn is_retryable_status(status: u16) -> bool {
     matches!(status, 408 | 409 | 429 | 500..)
 }
 
-/// Whether an error response may be followed by another attempt: the service's own word first, then the status.
-pub(crate) fn is_retryable_response(error: &Error, headers: &HeaderMap, status: u16) -> bool {
-    debug_assert_eq!(error.kind(), ErrorKind::Status);
-    if error.is_spend_limit() {
+/// Whether an answer that is an error may be followed by another attempt: never where a spend limit is reached, which waiting does not lift; else the service's
+/// own word (`x-should-retry`), then the status. `error` is what its body says, where it can be read.
+///
+/// ```
+/// use http::HeaderMap;
+/// use perennial_recovery::is_retryable_answer;
+///
+/// assert!(is_retryable_answer(529, &HeaderMap::new(), None));
+/// assert!(!is_retryable_answer(400, &HeaderMap::new(), None));
+/// ```
+#[must_use]
+pub fn is_retryable_answer(status: u16, headers: &HeaderMap, error: Option<&ApiError>) -> bool {
+    let code = error.and_then(|error| error.code.as_deref());
+    if code.is_some_and(|code| code.ends_with("spend_limit_reached")) {
         return false;
     }
     match headers.get("x-should-retry").map(http::HeaderValue::as_bytes) {
@@ -150,9 +163,16 @@ pub(crate) fn is_retryable_response(error: &Error, headers: &HeaderMap, status: 
     }
 }
 
+/// Whether an `error` event within a stream stands for trouble that passes. One of a type that is not known does.
+#[must_use]
+pub fn is_retryable_in_band(error: &ApiError) -> bool {
+    error.status().is_none_or(is_retryable_status)
+}
+
 /// The wait that the headers ask for: `retry-after-ms`, else `retry-after` in seconds or as a date. What is not a time to come
 /// (negative, zero, garbage, past) is as if it were not there.
-pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+#[must_use]
+pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = |name: &str| headers.get(name)?.to_str().ok().map(str::trim);
     if let Some(wait) = text("retry-after-ms").and_then(|text| seconds(text, 1e-3)) {
         return Some(wait);

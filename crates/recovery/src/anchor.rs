@@ -1,0 +1,117 @@
+//! Anchors: the end of a text, long enough to stand in it only once.
+//!
+//! Said again at the beginning of another text, such an end proves where the two join, and there is only one way to join them. Let `T` be the text and `u` a
+//! length such that the last `u` bytes of `T` stand in it only there. If the other text `C` began with two ends of `T`, of lengths `j < k`, both at least `u`,
+//! then its bytes `j - u .. j` would be the last `u` of `T`, and as a part of the longer end they would stand in `T` a second time, `k - j` before its end.
+
+/// The longest anchor, in bytes. A text whose end is repeated for longer has none.
+const LONGEST: usize = 2_000;
+/// How far an anchor may reach back for the beginning of a word.
+const WORD: usize = 40;
+
+/// The end of a text that is to be said again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Anchor {
+    /// Where in the text it begins.
+    pub(crate) start: usize,
+    /// The fewest bytes that an overlap must have to prove anything.
+    pub(crate) least: usize,
+}
+
+impl Anchor {
+    /// The anchor of `text`, no shorter than `wanted` and within its last `within` bytes. Overlaps of `least` bytes are enough where they stand in it once.
+    pub(crate) fn of(text: &str, within: usize, wanted: usize, least: usize) -> Option<Self> {
+        let unique = longest_repeated_end(text.as_bytes()) + 1;
+        let length = wanted.max(unique).max(least);
+        if length > within || length > LONGEST.max(wanted) {
+            return None;
+        }
+        let first = text.len() - within;
+        let mut start = text.len() - length;
+        while start > first && !text.is_char_boundary(start) {
+            start -= 1;
+        }
+        if !text.is_char_boundary(start) {
+            return None;
+        }
+        Some(Self { start: word(text, start, first), least: unique.max(least) })
+    }
+}
+
+/// The beginning of the word that `start` is in, if it is near; else `start`.
+fn word(text: &str, start: usize, first: usize) -> usize {
+    let reach = start.saturating_sub(WORD).max(first);
+    let begins = |at: &usize| {
+        let before = text[..*at].chars().next_back();
+        let after = text[*at..].chars().next();
+        before.is_none_or(char::is_whitespace) && after.is_some_and(|after| !after.is_whitespace())
+    };
+    let mut places = (reach..=start).rev().filter(|at| text.is_char_boundary(*at));
+    places.find(begins).unwrap_or(start)
+}
+
+/// The length of the longest end of `text` that also stands elsewhere in it: the greatest value of the Z-function of the text read backwards. Linear.
+fn longest_repeated_end(text: &[u8]) -> usize {
+    let length = text.len();
+    let at = |index: usize| text[length - 1 - index];
+    let mut z = vec![0_usize; length];
+    let (mut left, mut right) = (0, 0);
+    for index in 1..length {
+        let mut same = if index < right { z[index - left].min(right - index) } else { 0 };
+        while index + same < length && at(same) == at(index + same) {
+            same += 1;
+        }
+        if index + same > right {
+            (left, right) = (index, index + same);
+        }
+        z[index] = same;
+    }
+    z.into_iter().max().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn stands_once(text: &str, end: &str) -> bool {
+        text.as_bytes().windows(end.len()).filter(|window| *window == end.as_bytes()).count() == 1
+    }
+
+    proptest! {
+        #[test]
+        fn an_end_that_stands_once_is_as_short_as_can_be(text in "[ab \u{e9}\u{20ac}]{0,60}") {
+            let repeated = longest_repeated_end(text.as_bytes());
+            let naive = (1..=text.len())
+                .rev()
+                .find(|length| {
+                    let end = &text.as_bytes()[text.len() - length..];
+                    text.as_bytes().windows(*length).filter(|window| *window == end).count() > 1
+                })
+                .unwrap_or(0);
+            prop_assert_eq!(repeated, naive);
+        }
+
+        #[test]
+        fn an_anchor_stands_once(text in "[ab \u{e9}\n]{0,200}", wanted in 1_usize..30, least in 1_usize..20) {
+            if let Some(anchor) = Anchor::of(&text, text.len(), wanted, least) {
+                let end = &text[anchor.start..];
+                prop_assert!(stands_once(&text, end));
+                prop_assert!(end.len() >= wanted && anchor.least >= least);
+                let bytes = &text.as_bytes()[text.len() - anchor.least..];
+                prop_assert_eq!(text.as_bytes().windows(bytes.len()).filter(|window| *window == bytes).count(), 1);
+            }
+        }
+    }
+
+    #[test]
+    fn anchors_begin_with_words() {
+        let text = "The quick brown fox jumps over the lazy dog";
+        let anchor = Anchor::of(text, text.len(), 10, 4).unwrap();
+        assert_eq!(&text[anchor.start..], "the lazy dog");
+        assert_eq!(Anchor::of("abababab", 8, 4, 4), None.or(Anchor::of("abababab", 8, 4, 4)));
+        assert!(Anchor::of(&"ab".repeat(3_000), 6_000, 10, 4).is_none(), "it goes on for too long");
+        assert!(Anchor::of(text, 5, 10, 4).is_none(), "the last block is too short");
+    }
+}

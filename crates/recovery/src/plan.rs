@@ -1,0 +1,261 @@
+//! The plan: what to do about an answer of which readers have a part.
+
+use std::fmt;
+
+use bytes::Bytes;
+use perennial_protocol::{BlockStatus, ContentBlock, End, Place, Transcript};
+use perennial_tokens::count as estimate_tokens;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::anchor::Anchor;
+use crate::overlap::{Overlap, Proof};
+use crate::request::Request;
+use crate::splice::{Opening, Splice};
+use crate::told::Told;
+
+/// An answer of which so little was shown, in bytes, is asked for again; it must then begin with all of it.
+const LITTLE: usize = 40;
+/// What a model is asked to say again, in bytes, at least. A model that was given the beginning of its own turn has less room to stray.
+const QUOTED: usize = 40;
+const PREFILLED: usize = 16;
+/// The least that proves a seam.
+const LEAST: usize = 12;
+
+/// What to do about an answer that broke.
+#[derive(Debug)]
+pub enum Plan {
+    /// The same is asked again.
+    Restart(Splice),
+    /// The rest is asked for.
+    Continue {
+        /// The body of that request.
+        body: Bytes,
+        /// What joins its answer to what readers have.
+        splice: Splice,
+        /// How it is asked for.
+        mode: Mode,
+    },
+    /// All is there but the end marker, which is this frame.
+    Finish(Bytes),
+    /// Nothing can be done that would be safe.
+    Refuse(Reason),
+}
+
+/// How an attempt goes on with what another began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Mode {
+    /// The whole answer is asked for again.
+    Restart,
+    /// The model is given the beginning of its own turn.
+    Prefill,
+    /// The model is told in a user's turn what it said last.
+    Quote,
+    /// Nothing is asked for.
+    Finish,
+}
+
+/// Why an answer cannot be gone on with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Reason {
+    /// The request is compressed, or cannot be read.
+    Unreadable,
+    /// It broke in a tool call.
+    InToolCall,
+    /// It broke after a tool call, which may be carried out.
+    AfterToolCall,
+    /// It broke in a thought.
+    InThinking,
+    /// It broke after a thought.
+    AfterThinking,
+    /// It broke in a text that cites.
+    Citations,
+    /// The answer is of a form that is of one piece.
+    Structured,
+    /// It has a block of a kind that is not known.
+    UnknownBlock,
+    /// Its text repeats itself for so long that no place in it can be named.
+    Repetitive,
+    /// The last block of text is too short to be found again.
+    TooLittle,
+    /// The client had begun the answer itself.
+    Prefilled,
+    /// There is nothing left of `max_tokens`.
+    NothingLeft,
+}
+
+/// What to do about the answer to this request, of which readers were `told` so much.
+///
+/// ```
+/// use perennial_recovery::{Plan, Told, plan};
+///
+/// // Nobody has anything of it: it is asked for again.
+/// let request = br#"{"model":"claude-sonnet-5-5","max_tokens":100,"messages":[{"role":"user","content":"Hi"}]}"#;
+/// assert!(matches!(plan(request, &Told::new()), Plan::Restart(_)));
+/// ```
+#[must_use]
+pub fn plan(request: &[u8], told: &Told) -> Plan {
+    let transcript = told.transcript();
+    if !told.has_started() || is_bare(transcript) {
+        let opening = Opening::of(transcript);
+        return Plan::Restart(Splice::again(told, String::new(), opening));
+    }
+    if let End::Truncated(truncation) = transcript.end()
+        && truncation.place == Place::BeforeStop
+    {
+        return Plan::Finish(Bytes::from_static(
+            b"event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n",
+        ));
+    }
+    match go_on(request, told) {
+        Ok(plan) => plan,
+        Err(reason) => Plan::Refuse(reason),
+    }
+}
+
+/// Whether nothing is there but, at most, the beginning of one block that shows nothing yet.
+pub(crate) fn is_bare(transcript: &Transcript) -> bool {
+    let mut indices = transcript.indices();
+    let (Some(first), None) = (indices.next(), indices.next()) else {
+        return transcript.indices().next().is_none();
+    };
+    if transcript.block_status(first) != Some(BlockStatus::Open)
+        || !transcript.unknown_deltas(first).is_empty()
+    {
+        return false;
+    }
+    match transcript.block(first) {
+        Some(ContentBlock::Text(text)) => text.text.is_empty() && !cites(text),
+        Some(ContentBlock::Thinking(thinking)) => {
+            thinking.thinking.is_empty() && thinking.signature.is_empty()
+        }
+        _ => false,
+    }
+}
+
+fn cites(text: &perennial_protocol::TextBlock) -> bool {
+    text.citations.as_ref().is_some_and(|citations| !citations.is_empty())
+}
+
+fn go_on(request: &[u8], told: &Told) -> Result<Plan, Reason> {
+    let transcript = told.transcript();
+    let last_text = may_go_on(transcript)?;
+    let request = Request::read(request).ok_or(Reason::Unreadable)?;
+    if request.is_structured {
+        return Err(Reason::Structured);
+    }
+    if request.is_prefilled {
+        return Err(Reason::Prefilled);
+    }
+    let text = transcript.text();
+    let opening = Opening::of(transcript);
+    if text.len() < LITTLE && transcript.indices().count() == 1 && opening.is_open() {
+        return Ok(Plan::Restart(Splice::again(told, text, opening)));
+    }
+    let prefill = request.takes_prefill();
+    let longest_stop = request.stop_sequences.iter().map(String::len).max().unwrap_or(0);
+    let wanted = if prefill { PREFILLED } else { QUOTED }.max(longest_stop);
+    let anchor = match Anchor::of(&text, last_text.len(), wanted, LEAST) {
+        Some(anchor) => anchor,
+        None if last_text.len() < wanted => return Err(Reason::TooLittle),
+        None => return Err(Reason::Repetitive),
+    };
+    let (before, again) = text.split_at(anchor.start);
+    // What was thought is used up as well, but the model thinks anew.
+    let left = request.left(estimate_tokens(&text) + transcript.estimated_thinking_tokens());
+    if left == Some(0) {
+        return Err(Reason::NothingLeft);
+    }
+    // What is said again is not to be taken from what is left.
+    let again_tokens = estimate_tokens(again);
+    let max_tokens = left.map(|left| left + again_tokens);
+    let (mode, turns) = if prefill && !before.trim().is_empty() {
+        let beginning = before.trim_end();
+        (Mode::Prefill, vec![json!({"role": "assistant", "content": beginning})])
+    } else {
+        (Mode::Quote, vec![so_far(transcript), please(again)])
+    };
+    let body = request.with(&turns, max_tokens);
+    let overlap = Overlap::new(text.clone(), Proof::End(anchor.least));
+    let splice = Splice::rest(told, mode, overlap, opening);
+    Ok(Plan::Continue { body, splice, mode })
+}
+
+/// The text of the last block, if the answer is one that can be gone on with.
+fn may_go_on(transcript: &Transcript) -> Result<&str, Reason> {
+    let mut last = Err(Reason::UnknownBlock);
+    for index in transcript.indices() {
+        let open = transcript.block_status(index) == Some(BlockStatus::Open);
+        if !transcript.unknown_deltas(index).is_empty() {
+            return Err(Reason::UnknownBlock);
+        }
+        last = match transcript.block(index) {
+            Some(ContentBlock::Text(text)) if cites(text) => return Err(Reason::Citations),
+            Some(ContentBlock::Text(text)) => Ok(&*text.text),
+            Some(ContentBlock::Thinking(_)) if open => return Err(Reason::InThinking),
+            Some(ContentBlock::Thinking(_) | ContentBlock::RedactedThinking(_)) => Err(Reason::AfterThinking),
+            Some(ContentBlock::ToolUse(_) | ContentBlock::ServerToolUse(_) | ContentBlock::McpToolUse(_)) => {
+                return Err(if open { Reason::InToolCall } else { Reason::AfterToolCall });
+            }
+            _ => return Err(Reason::UnknownBlock),
+        };
+    }
+    last
+}
+
+/// What was said, as the turn that it will have been.
+fn so_far(transcript: &Transcript) -> Value {
+    let blocks: Vec<Value> = transcript
+        .indices()
+        .filter_map(|index| transcript.block(index))
+        // The service refuses a text of nothing but blanks.
+        .filter(|block| !matches!(block, ContentBlock::Text(text) if text.text.trim().is_empty()))
+        .filter_map(|block| serde_json::to_value(block).ok())
+        .collect();
+    json!({"role": "assistant", "content": blocks})
+}
+
+/// The request to go on, for a model that cannot be given the beginning of its own turn.
+fn please(again: &str) -> Value {
+    let text = format!(
+        "Your reply above was interrupted by a lost connection before it was complete. Please continue it from exactly where it stopped. \
+         It ended with these words:\n\n<end_of_reply>{again}</end_of_reply>\n\n\
+         Begin your reply by repeating exactly what stands between the tags, character by character, without the tags, and go on directly from \
+         there, in the same style and format. Write nothing before it: no preamble, no apology, no remark about the interruption. If nothing is \
+         missing after these words, repeat them and stop."
+    );
+    json!({"role": "user", "content": text})
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Restart => "restart",
+            Self::Prefill => "prefill",
+            Self::Quote => "quote",
+            Self::Finish => "finish",
+        })
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Unreadable => "the request cannot be read",
+            Self::InToolCall => "it broke in a tool call",
+            Self::AfterToolCall => "it broke after a tool call",
+            Self::InThinking => "it broke in a thought",
+            Self::AfterThinking => "it broke between a thought and the text",
+            Self::Citations => "it broke in a text that cites",
+            Self::Structured => "the answer is of a form that cannot be joined",
+            Self::UnknownBlock => "it has a block of a kind that is not known",
+            Self::Repetitive => "its text repeats itself for too long",
+            Self::TooLittle => "its last text is too short to be found again",
+            Self::Prefilled => "the client had begun the answer itself",
+            Self::NothingLeft => "there is nothing left of max_tokens",
+        })
+    }
+}

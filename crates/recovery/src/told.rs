@@ -1,0 +1,110 @@
+//! What readers have of an answer, and what its attempts have used.
+
+use perennial_protocol::sse::Frame;
+use perennial_protocol::{Event, Received, Transcript, Usage};
+
+/// What readers have of an answer, whatever number of attempts it took.
+///
+/// ```
+/// use perennial_protocol::sse::Decoder;
+/// use perennial_recovery::Told;
+///
+/// let mut told = Told::new();
+/// told.next_attempt();
+/// let mut decoder = Decoder::new();
+/// let mut input = &b"data: {\"type\":\"message_start\",\"message\":{\"id\":\"msg_1\",\"usage\":{\"input_tokens\":7}}}\n\n"[..];
+/// while let Some(Ok(frame)) = decoder.next_frame(&mut input) {
+///     told.shown(frame);
+/// }
+/// assert!(told.has_started() && !told.has_content());
+/// assert_eq!(told.usage().input_tokens, Some(7));
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Told {
+    transcript: Transcript,
+    started: bool,
+    /// Of all attempts before the present one.
+    before: Usage,
+    /// Of the present one.
+    present: Usage,
+}
+
+impl Told {
+    /// Nothing.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Another attempt begins.
+    pub fn next_attempt(&mut self) {
+        let present = std::mem::take(&mut self.present);
+        self.before.add(&present);
+    }
+
+    /// Readers were given a frame.
+    pub fn shown(&mut self, frame: Frame<'_>) {
+        let Some(event) = read(frame) else { return };
+        match &event {
+            Event::MessageStart(message) => {
+                self.started = true;
+                self.present.update(&message.usage);
+            }
+            Event::MessageDelta(delta) => {
+                if let Some(usage) = &delta.usage {
+                    if self.before == Usage::default() {
+                        self.present.update(usage);
+                    } else {
+                        // Where attempts were joined, readers are told the sum, and nothing is left to be added.
+                        (self.before, self.present) = (usage.clone(), Usage::default());
+                    }
+                }
+            }
+            _ => {}
+        }
+        self.transcript.apply(&event);
+    }
+
+    /// A frame of the present attempt that readers were not given.
+    pub fn withheld(&mut self, frame: Frame<'_>) {
+        match read(frame) {
+            Some(Event::MessageStart(message)) => self.present.update(&message.usage),
+            Some(Event::MessageDelta(delta)) => {
+                if let Some(usage) = &delta.usage {
+                    self.present.update(usage);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The answer as readers have it.
+    #[must_use]
+    pub fn transcript(&self) -> &Transcript {
+        &self.transcript
+    }
+
+    /// What all attempts have used, as far as the upstreams said it: figures of one attempt replace each other, those of several add up.
+    #[must_use]
+    pub fn usage(&self) -> Usage {
+        let mut usage = self.before.clone();
+        usage.add(&self.present);
+        usage
+    }
+
+    /// Whether readers have a `message_start`.
+    #[must_use]
+    pub fn has_started(&self) -> bool {
+        self.started
+    }
+
+    /// Whether readers have something of the answer's content: more than the empty beginning of one block.
+    #[must_use]
+    pub fn has_content(&self) -> bool {
+        self.started && !crate::plan::is_bare(&self.transcript)
+    }
+}
+
+fn read(frame: Frame<'_>) -> Option<Event<'_>> {
+    Received::read(frame).ok()?.event
+}
