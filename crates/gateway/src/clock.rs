@@ -23,9 +23,16 @@ impl Clock {
         Self { span, since, sleep: Box::pin(tokio::time::sleep_until(since + span)) }
     }
 
-    /// Starts it anew.
-    pub(crate) fn set_back(&mut self) {
-        self.since = Instant::now();
+    /// Starts it anew, now.
+    pub(crate) fn set_back(&mut self) -> Instant {
+        let now = Instant::now();
+        self.set_back_to(now);
+        now
+    }
+
+    /// Starts it anew at a time that is known already.
+    pub(crate) fn set_back_to(&mut self, since: Instant) {
+        self.since = since;
     }
 
     /// Ready when its span has gone by since it was set back; stays so until it is set back.

@@ -19,10 +19,10 @@ const HEADERS: [(http::HeaderName, &str); 4] = [
 /// `GET /`.
 pub(crate) async fn page(State(service): State<Arc<Service>>, headers: HeaderMap) -> Response {
     let base = format!("http://{}", host(&headers));
-    let key = match (service.access.asks_for_keys(), &service.access.upstream) {
+    let key = match (service.access.asks_for_keys(), service.fleet.has_credential()) {
         (true, _) => "A-KEY-OF-THIS-GATEWAY",
-        (false, Some(_)) => "any",
-        (false, None) => "$ANTHROPIC_API_KEY",
+        (false, true) => "any",
+        (false, false) => "$ANTHROPIC_API_KEY",
     };
     let answers = &service.answers;
     let version = env!("CARGO_PKG_VERSION");

@@ -8,18 +8,20 @@ use std::sync::Arc;
 use http::HeaderValue;
 use perennial_ledger::Ledger;
 use perennial_log::{Log, MemoryLog, MemoryOptions};
+use perennial_recovery::RetryBucket;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::access::{Access, Credential, Key, Secret};
-use crate::generation::{Live, OnDisconnect};
+use crate::access::{Access, Key, Secret};
+use crate::fallback::{Cache, Fallback};
+use crate::generation::{Live, OnDisconnect, Recovery};
 use crate::lanes::Lanes;
 use crate::limits::{Clocks, Limits};
 use crate::server;
 use crate::service::Service;
 use crate::streams::IdempotencyKeys;
-use crate::upstream::{NotAnUpstream, Upstream};
+use crate::upstream::{BreakerPolicy, Fleet, NotAnUpstream, UpstreamOptions};
 
 /// A gateway that is ready to serve. See the [crate documentation](crate).
 #[derive(Debug)]
@@ -31,11 +33,10 @@ pub struct Gateway {
 /// What a gateway is to be like.
 #[derive(Clone, Debug)]
 pub struct Builder {
-    upstream: String,
+    upstreams: Vec<UpstreamOptions>,
     answers: String,
     clients: Vec<Key>,
     operators: Vec<Key>,
-    credential: Option<Credential>,
     origins: Vec<HeaderValue>,
     secret: Option<Secret>,
     log: Option<Arc<dyn Log>>,
@@ -43,6 +44,9 @@ pub struct Builder {
     threads: usize,
     limits: Limits,
     clocks: Clocks,
+    recovery: Recovery,
+    breaker: BreakerPolicy,
+    fallback: Fallback,
     ledger: Option<Arc<Ledger>>,
 }
 
@@ -84,11 +88,10 @@ impl Gateway {
     #[must_use]
     pub fn builder(upstream: impl Into<String>) -> Builder {
         Builder {
-            upstream: upstream.into(),
+            upstreams: vec![UpstreamOptions::new("main", upstream)],
             answers: "the service that this gateway was given".to_owned(),
             clients: Vec::new(),
             operators: Vec::new(),
-            credential: None,
             origins: Vec::new(),
             secret: None,
             log: None,
@@ -96,6 +99,9 @@ impl Gateway {
             threads: 0,
             limits: Limits::default(),
             clocks: Clocks::default(),
+            recovery: Recovery::default(),
+            breaker: BreakerPolicy::default(),
+            fallback: Fallback::default(),
             ledger: None,
         }
     }
@@ -150,14 +156,53 @@ impl Builder {
     /// The key that goes up in place of the client's, as `x-api-key`.
     #[must_use]
     pub fn upstream_key(mut self, key: Key) -> Self {
-        self.credential = Some(Credential::ApiKey(key));
+        if let Some(first) = self.upstreams.first_mut() {
+            *first = first.clone().key(key);
+        }
         self
     }
 
     /// The token that goes up in place of the client's credential, as `Authorization: Bearer`.
     #[must_use]
     pub fn upstream_token(mut self, token: Key) -> Self {
-        self.credential = Some(Credential::Token(token));
+        if let Some(first) = self.upstreams.first_mut() {
+            *first = first.clone().token(token);
+        }
+        self
+    }
+
+    /// Adds another upstream. Which one is asked is a matter of their order, their weights and their models; where one fails, the next is.
+    #[must_use]
+    pub fn upstream(mut self, upstream: UpstreamOptions) -> Self {
+        self.upstreams.push(upstream);
+        self
+    }
+
+    /// See [`Recovery`].
+    #[must_use]
+    pub fn recovery(mut self, recovery: Recovery) -> Self {
+        self.recovery = recovery;
+        self
+    }
+
+    /// Where each attempt gets its row, and whose virtual keys are admitted; without one nothing is counted.
+    #[must_use]
+    pub fn ledger(mut self, ledger: Arc<Ledger>) -> Self {
+        self.ledger = Some(ledger);
+        self
+    }
+
+    /// See [`Fallback`].
+    #[must_use]
+    pub fn fallback(mut self, fallback: Fallback) -> Self {
+        self.fallback = fallback;
+        self
+    }
+
+    /// See [`BreakerPolicy`].
+    #[must_use]
+    pub fn breaker(mut self, policy: BreakerPolicy) -> Self {
+        self.breaker = policy;
         self
     }
 
@@ -236,20 +281,13 @@ impl Builder {
         self
     }
 
-    /// Where each attempt gets its row, and whose virtual keys are admitted; without one nothing is counted.
-    #[must_use]
-    pub fn ledger(mut self, ledger: Arc<Ledger>) -> Self {
-        self.ledger = Some(ledger);
-        self
-    }
-
     /// The gateway.
     ///
     /// # Errors
     /// When the upstream's address is none, an origin is none, or the system has no random bytes.
     pub fn build(self) -> Result<Gateway, BuildError> {
-        let upstream = Upstream::new(&self.upstream, self.clocks.connect)
-            .map_err(|reason| Unbuildable::Upstream { url: self.upstream, reason })?;
+        let fleet = Fleet::new(self.upstreams, self.clocks.connect, self.breaker)
+            .map_err(|(url, reason)| Unbuildable::Upstream { url, reason })?;
         if let Some(wrong) = self.origins.iter().find(|origin| !is_origin(origin)) {
             return Err(Unbuildable::Origin(String::from_utf8_lossy(wrong.as_bytes()).into_owned()).into());
         }
@@ -257,19 +295,18 @@ impl Builder {
             Some(secret) => secret,
             None => Secret::random().map_err(Unbuildable::Secret)?,
         };
-        let access = Access {
-            clients: self.clients,
-            operators: self.operators,
-            upstream: self.credential,
-            origins: self.origins,
-            secret,
-            ledger: self.ledger,
-        };
+        let access =
+            Access { clients: self.clients, operators: self.operators, origins: self.origins, secret };
         let service = Service {
             access,
             limits: self.limits,
             clocks: self.clocks,
-            upstream,
+            recovery: self.recovery,
+            fleet,
+            cache: Cache::new(self.fallback.cache.unwrap_or_default()),
+            fallback: self.fallback,
+            ledger: self.ledger,
+            retries: RetryBucket::new(self.recovery.budget),
             answers: self.answers,
             log: self.log.unwrap_or_else(|| Arc::new(MemoryLog::new(MemoryOptions::default()))),
             live: Live::default(),

@@ -14,6 +14,14 @@ pub(crate) const ON_DISCONNECT: HeaderName = HeaderName::from_static("perennial-
 /// In requests for a message: `on` for `id:` lines.
 pub(crate) const EVENT_IDS: HeaderName = HeaderName::from_static("perennial-event-ids");
 
+/// In requests: `off` where what broke is not to be gone on with.
+pub(crate) const RECOVERY: HeaderName = HeaderName::from_static("perennial-recovery");
+/// In answers: how often upstreams were asked for it until it began.
+const ATTEMPTS: HeaderName = HeaderName::from_static("perennial-attempts");
+
+/// In answers: what stands in for an upstream's, `cache` or `default`.
+const STAND_IN: HeaderName = HeaderName::from_static("perennial-stand-in");
+
 /// What concerns one connection and never goes further (RFC 9110, 7.6.1).
 const HOP_BY_HOP: [HeaderName; 9] = [
     CONNECTION,
@@ -28,7 +36,7 @@ const HOP_BY_HOP: [HeaderName; 9] = [
 ];
 
 /// What is meant for the gateway: its credentials and its host, and what a browser or a proxy tells about the person behind it.
-const NOT_UP: [HeaderName; 15] = [
+const NOT_UP: [HeaderName; 16] = [
     HOST,
     CONTENT_LENGTH,
     EXPECT,
@@ -44,6 +52,7 @@ const NOT_UP: [HeaderName; 15] = [
     HeaderName::from_static("x-real-ip"),
     ON_DISCONNECT,
     EVENT_IDS,
+    RECOVERY,
 ];
 
 /// What the upstream says about its own host, which is not ours.
@@ -107,6 +116,22 @@ pub(crate) fn kind(headers: &HeaderMap) -> Kind {
 pub(crate) fn content_type(headers: &HeaderMap) -> &str {
     let media = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     media.split(';').next().unwrap_or_default().trim()
+}
+
+/// The head of an answer that is opened although no upstream has answered yet.
+pub(crate) fn early() -> http::response::Parts {
+    let content_type = HeaderValue::from_static("text/event-stream; charset=utf-8");
+    http::Response::builder().header(CONTENT_TYPE, content_type).body(()).unwrap_or_default().into_parts().0
+}
+
+/// Writes into an answer's headers how often upstreams were asked for it.
+pub(crate) fn set_attempts(headers: &mut HeaderMap, attempts: u32) {
+    headers.insert(ATTEMPTS, attempts.into());
+}
+
+/// Writes into an answer's headers what stands in for an upstream's.
+pub(crate) fn set_stand_in(headers: &mut HeaderMap, kind: &'static str) {
+    headers.insert(STAND_IN, HeaderValue::from_static(kind));
 }
 
 /// Whether the body is not compressed.

@@ -21,6 +21,7 @@ mod access;
 mod clock;
 mod cors;
 mod face;
+mod fallback;
 mod farewell;
 mod front;
 mod gateway;
@@ -32,6 +33,7 @@ mod messages;
 mod openapi;
 mod outlet;
 mod pass;
+mod record;
 mod refusal;
 mod request;
 mod routes;
@@ -43,9 +45,11 @@ mod upstream;
 mod web;
 
 pub use access::{Key, Secret};
+pub use fallback::{CachePolicy, Fallback, MaxCachedAnswers, MaxCachedBytes};
 pub use gateway::{BuildError, Builder, Gateway, Handle, RunError};
-pub use generation::{InvalidPolicy, OnDisconnect};
+pub use generation::{InvalidPolicy, MaxHops, MaxRecoveryTokens, OnClock, OnDisconnect, Recovery};
 pub use limits::{
     Clocks, Limits, MaxBodyBytes, MaxConnections, MaxDetachedTokens, MaxGrace, MaxReaders, MaxStreams,
     MaxStreamsPerKey, MaxUnread,
 };
+pub use upstream::{BreakerPolicy, UpstreamOptions};

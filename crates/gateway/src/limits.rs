@@ -79,6 +79,14 @@ pub struct Clocks {
     pub connect: Duration,
     /// From the request to the head of the upstream's answer. 120 s.
     pub first_byte: Duration,
+    /// For the next piece of the answer itself; pings do not count. A model that is busy says so with pings, and some that are dead do too.
+    /// 180 s.
+    pub progress: Duration,
+    /// From the request to the end of the answer, all attempts together; without one there is no such end.
+    pub total: Option<Duration>,
+    /// From the request until the answer is opened towards the client although no upstream has answered yet; what fails then reaches it as an `error`
+    /// event. 10 s.
+    pub early_open: Duration,
     /// For the next byte of a stream, pings included. Without it the gateway's own pings would keep a dead stream alive. 60 s.
     pub silence: Duration,
     /// After so much silence towards the client a ping is sent. 15 s, below the idle timeouts of usual proxies.
@@ -121,6 +129,9 @@ impl Default for Clocks {
             connect: Duration::from_secs(10),
             first_byte: Duration::from_secs(120),
             silence: Duration::from_secs(60),
+            progress: Duration::from_secs(180),
+            total: None,
+            early_open: Duration::from_secs(10),
             ping: Duration::from_secs(15),
             linger: Duration::from_secs(2),
             drain: Duration::from_secs(600),

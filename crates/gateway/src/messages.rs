@@ -46,18 +46,20 @@ async fn answer(service: &Arc<Service>, id: &RequestId, request: Request) -> Res
     // 4. A stream of it: the request into the log, and a generation that asks the upstream. From here on what becomes of it when the client
     //    leaves is the policy's to say: the server drops this future, or later the body, and the reader's presence with it.
     let path = upward(&head.uri);
-    let on_disconnect = caller.on_disconnect(service.on_disconnect);
-    let order = ordered(service, &head.headers, caller.owner, path, body, on_disconnect)?;
+    let order = ordered(service, &head.headers, caller.owner, path, body, service.on_disconnect)?;
     let credential = service.access.credential(&head.headers);
-    let Begun { running, presence, opened, .. } = Live::begin(service, order, credential, true)?;
+    let Begun { running, presence, opened, .. } = Live::begin(service, order, credential, None, true)?;
 
     // 5. What the upstream answers. Errors, and JSON where a stream was asked for, are passed on as they are; what cannot be an answer is none.
+    let opened = tokio::time::timeout(service.clocks.early_open, opened);
     let up = match opened.await {
-        Ok(Opened::Stream(up)) => up,
-        Ok(Opened::Error(up, body)) => return Ok(named(error(&up, body), &running.id.to_string())),
-        Ok(Opened::Other(answer)) => return other(*answer, wants_message),
-        Ok(Opened::Refused(refusal)) => return Err(refusal),
-        Err(_) => return Err(Refusal::new(500, ErrorKind::Api, "the stream ended without a word")),
+        Ok(Ok(Opened::Stream(up))) => up,
+        Ok(Ok(Opened::Error(up, body))) => return Ok(named(error(&up, body), &running.id.to_string())),
+        Ok(Ok(Opened::Other(answer))) => return other(*answer, wants_message),
+        Ok(Ok(Opened::Refused(refusal))) => return Err(refusal),
+        Ok(Err(_)) => return Err(Refusal::new(500, ErrorKind::Api, "the stream ended without a word")),
+        // Nothing yet, and proxies on the way lose patience. The client gets its stream; what fails in it is told there.
+        Err(_) => Box::new(headers::early()),
     };
 
     // 6. Down. The client reads the log like everybody else, from its beginning, on the face that it asked for.

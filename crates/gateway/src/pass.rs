@@ -27,12 +27,11 @@ pub(crate) async fn pass(State(service): State<Arc<Service>>, request: Request) 
 
 async fn passed(service: &Service, request: Request) -> Result<Response, Refusal> {
     let (head, body) = request.into_parts();
-    service.access.admit(&head.headers)?.may_pass(head.uri.path())?;
+    service.access.admit(&head.headers)?;
     let body = request::read(body, service.limits.body, &service.clocks).await?;
-    let mut headers = headers::up(&head.headers);
-    headers.extend(service.access.credential(&head.headers));
+    let (headers, client) = (headers::up(&head.headers), service.access.credential(&head.headers));
     let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
-    let answer = service.up(head.method.clone(), path, headers, body).await?;
+    let answer = service.pass(head.method.clone(), path, headers, body, &client).await?;
     Ok(down(answer))
 }
 

@@ -4,15 +4,17 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::response::Response;
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, StatusCode};
+use perennial_ledger::Denied;
 use perennial_protocol::ErrorKind;
 use serde_json::json;
 
-use crate::generation::Cut;
+use crate::record::Cut;
 
 /// The id of one request; stands in the header `request-id` and in error bodies.
 #[derive(Clone, Debug)]
@@ -26,6 +28,8 @@ pub(crate) struct Refusal {
     message: Cow<'static, str>,
     /// The body of an upstream, where it gave one for this.
     body: Option<String>,
+    /// When to come back.
+    after: Option<Duration>,
 }
 
 impl RequestId {
@@ -51,7 +55,7 @@ impl fmt::Display for RequestId {
 impl Refusal {
     pub(crate) fn new(status: u16, kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        Self { status, kind, message: message.into(), body: None }
+        Self { status, kind, message: message.into(), body: None, after: None }
     }
 
     pub(crate) fn invalid(message: impl Into<Cow<'static, str>>) -> Self {
@@ -66,6 +70,21 @@ impl Refusal {
     pub(crate) fn with_body(mut self, body: Option<String>) -> Self {
         self.body = body;
         self
+    }
+
+    /// With the time after which it may be better.
+    pub(crate) fn after(mut self, wait: Duration) -> Self {
+        self.after = Some(wait);
+        self
+    }
+
+    /// Why a key may not ask.
+    pub(crate) fn of_denied(denied: &Denied) -> Self {
+        let refusal = Self::new(denied.status(), denied.kind(), denied.message().to_owned());
+        match denied.retry_after() {
+            Some(wait) => refusal.after(wait),
+            None => refusal,
+        }
     }
 
     /// What the log says of a stream, or of itself.
@@ -140,7 +159,8 @@ impl Refusal {
             headers.insert("request-id", id);
         }
         if self.status == StatusCode::SERVICE_UNAVAILABLE || self.status == StatusCode::TOO_MANY_REQUESTS {
-            headers.entry(RETRY_AFTER).or_insert(const { HeaderValue::from_static("1") });
+            let seconds = self.after.map_or(1, |after| after.as_secs() + 1);
+            headers.entry(RETRY_AFTER).or_insert(seconds.into());
         }
         response
     }

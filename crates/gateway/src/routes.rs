@@ -44,6 +44,7 @@ routes! {
     delete "/v1/streams/{id}" => streams::delete;
     get "/v1/streams/{id}/events" => streams::events;
     get "/v1/streams/{id}/message" => streams::message;
+    get "/v1/streams/{id}/timeline" => streams::timeline;
     post "/v1/streams/{id}/cancel" => streams::cancel;
     post "/v1/streams/{id}/links" => streams::link;
     get "/v1/events" => streams::many_events;

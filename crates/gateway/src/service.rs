@@ -4,24 +4,34 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::LOCATION;
-use http::{HeaderMap, Method};
+use http::{HeaderMap, Method, StatusCode};
+use perennial_ledger::Ledger;
 use perennial_log::Log;
 use perennial_protocol::ErrorKind;
+use perennial_recovery::RetryBucket;
 use tokio_util::sync::CancellationToken;
 
 use crate::access::Access;
-use crate::generation::{Live, OnDisconnect};
+use crate::fallback::{Cache, Fallback};
+use crate::generation::{Live, OnDisconnect, Recovery};
 use crate::limits::{Clocks, Limits};
 use crate::refusal::Refusal;
 use crate::streams::IdempotencyKeys;
-use crate::upstream::{Upstream, UpstreamBody, UpstreamFailure};
+use crate::upstream::{Fleet, UpstreamBody, UpstreamFailure};
 
 #[derive(Debug)]
 pub(crate) struct Service {
     pub(crate) access: Access,
     pub(crate) limits: Limits,
     pub(crate) clocks: Clocks,
-    pub(crate) upstream: Upstream,
+    pub(crate) recovery: Recovery,
+    pub(crate) fleet: Fleet,
+    /// How much of the traffic may be further attempts.
+    pub(crate) retries: RetryBucket,
+    /// What is spent, and by whom, where that is kept.
+    pub(crate) ledger: Option<Arc<Ledger>>,
+    pub(crate) fallback: Fallback,
+    pub(crate) cache: Cache,
     /// Who answers, in words for people.
     pub(crate) answers: String,
     /// Where streams are kept.
@@ -38,58 +48,78 @@ pub(crate) struct Service {
 }
 
 impl Service {
-    /// Sends a request up, with headers that are meant to, and waits for the head of the answer.
-    pub(crate) async fn up(
+    /// Asks one of the upstreams, with headers that are meant to go up, and waits for the head of its answer.
+    pub(crate) async fn ask(
         &self,
+        upstream: usize,
         method: Method,
         path: &str,
         headers: HeaderMap,
         body: Bytes,
+    ) -> Result<http::Response<UpstreamBody>, UpstreamFailure> {
+        let member = self.fleet.get(upstream).ok_or(UpstreamFailure::Address)?;
+        let sent = member.upstream.send(method, path, headers, body);
+        let answer = tokio::time::timeout(self.clocks.first_byte, sent)
+            .await
+            .unwrap_or(Err(UpstreamFailure::FirstByte));
+        if let Err(failure) = &answer {
+            tracing::warn!(upstream = &*member.name, error = %failure, cause = %failure.root(), "the upstream cannot be asked");
+        }
+        answer
+    }
+
+    /// Sends a request that is no stream to the first upstream.
+    pub(crate) async fn pass(
+        &self,
+        method: Method,
+        path: &str,
+        mut headers: HeaderMap,
+        body: Bytes,
+        client: &HeaderMap,
     ) -> Result<http::Response<UpstreamBody>, Refusal> {
-        let sent = self.upstream.send(method, path, headers, body);
-        match tokio::time::timeout(self.clocks.first_byte, sent).await {
-            Ok(Ok(answer)) => usable(answer),
-            Ok(Err(failure)) => {
-                tracing::warn!(error = %failure, cause = %failure.root(), "the upstream cannot be asked");
-                Err(refusal(&failure))
+        let first = self.fleet.first();
+        headers.extend(self.fleet.credential(first, client));
+        let answer =
+            self.ask(first, method, path, headers, body).await.map_err(|failure| self.refusal(&failure))?;
+        match unusable(answer.status(), answer.headers()) {
+            Some(refusal) => Err(refusal),
+            None => Ok(answer),
+        }
+    }
+
+    /// What a client is told where an upstream cannot be asked.
+    pub(crate) fn refusal(&self, failure: &UpstreamFailure) -> Refusal {
+        match failure {
+            UpstreamFailure::FirstByte => {
+                let seconds = self.clocks.first_byte.as_secs();
+                let message = format!("the upstream did not answer within {seconds} s");
+                Refusal::new(504, ErrorKind::Timeout, message)
             }
-            Err(_) => {
-                let message =
-                    format!("the upstream did not answer within {} s", self.clocks.first_byte.as_secs());
-                Err(Refusal::new(504, ErrorKind::Timeout, message))
+            UpstreamFailure::ConnectTimeout => {
+                Refusal::new(504, ErrorKind::Timeout, "no connection to the upstream could be made in time")
+            }
+            UpstreamFailure::Connect(_) => {
+                Refusal::new(502, ErrorKind::Api, "no connection to the upstream could be made")
+            }
+            UpstreamFailure::Address => {
+                Refusal::invalid("the path of the request cannot be sent to the upstream")
+            }
+            UpstreamFailure::Broken(_) | UpstreamFailure::Client(_) => {
+                Refusal::new(502, ErrorKind::Api, "the upstream closed the connection without an answer")
             }
         }
     }
 }
 
 /// A client that follows a redirect would take its key, or one of this gateway's, to another host; and nobody here changes protocols.
-fn usable(answer: http::Response<UpstreamBody>) -> Result<http::Response<UpstreamBody>, Refusal> {
-    let status = answer.status();
-    if status.is_redirection() && answer.headers().contains_key(LOCATION) {
-        tracing::warn!(status = status.as_u16(), to = ?answer.headers()[LOCATION], "the upstream redirects");
-        let message = "the upstream redirects to another address; the gateway must be given that one";
-        return Err(Refusal::new(502, ErrorKind::Api, message));
-    }
-    if status.is_informational() {
-        let message = format!("the upstream answered {}, which was not asked for", status.as_u16());
-        return Err(Refusal::new(502, ErrorKind::Api, message));
-    }
-    Ok(answer)
-}
-
-fn refusal(failure: &UpstreamFailure) -> Refusal {
-    match failure {
-        UpstreamFailure::ConnectTimeout => {
-            Refusal::new(504, ErrorKind::Timeout, "no connection to the upstream could be made in time")
-        }
-        UpstreamFailure::Connect(_) => {
-            Refusal::new(502, ErrorKind::Api, "no connection to the upstream could be made")
-        }
-        UpstreamFailure::Address => {
-            Refusal::invalid("the path of the request cannot be sent to the upstream")
-        }
-        UpstreamFailure::Broken(_) | UpstreamFailure::Client(_) => {
-            Refusal::new(502, ErrorKind::Api, "the upstream closed the connection without an answer")
-        }
-    }
+pub(crate) fn unusable(status: StatusCode, headers: &HeaderMap) -> Option<Refusal> {
+    let message = if status.is_redirection() && headers.contains_key(LOCATION) {
+        tracing::warn!(status = status.as_u16(), to = ?headers[LOCATION], "the upstream redirects");
+        "the upstream redirects to another address; the gateway must be given that one".to_owned()
+    } else if status.is_informational() {
+        format!("the upstream answered {}, which was not asked for", status.as_u16())
+    } else {
+        return None;
+    };
+    Some(Refusal::new(502, ErrorKind::Api, message))
 }

@@ -4,7 +4,6 @@
 mod ask;
 mod decode;
 mod doctor;
-mod money;
 mod rig;
 mod services;
 mod tls;

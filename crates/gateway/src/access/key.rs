@@ -45,7 +45,7 @@ impl Key {
 
 impl Credential {
     /// The header that carries it.
-    pub(super) fn headers(&self) -> HeaderMap {
+    pub(crate) fn headers(&self) -> HeaderMap {
         let mut headers = HeaderMap::new();
         match self {
             Self::ApiKey(key) => headers.insert("x-api-key", key.header("")),

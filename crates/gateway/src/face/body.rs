@@ -19,7 +19,8 @@ use serde_json::json;
 use super::shelf::write;
 use super::{Face, LogEvent, Shelf, sse};
 use crate::clock::Clock;
-use crate::generation::{Ending, Presence};
+use crate::generation::Presence;
+use crate::record::Ending;
 use crate::refusal::Refusal;
 
 /// The most that goes out in one piece, about; a single record may be larger.

@@ -3,7 +3,7 @@
 use perennial_log::{Kind, Outcome, Record};
 use serde_json::{Value, json};
 
-use crate::generation::Ending;
+use crate::record::Ending;
 
 /// An event of the log, as every face that has events shows it.
 #[derive(Debug)]
@@ -20,7 +20,10 @@ impl LogEvent {
                 ("perennial.terminal", terminal(outcome, &Ending::decode(&record.payload)))
             }
             Kind::Cancel => ("perennial.cancel", members(record, &["reason"])),
-            Kind::Seam => ("perennial.seam", members(record, &["reason", "mode"])),
+            Kind::Seam => {
+                ("perennial.seam", members(record, &["reason", "mode", "attempt", "cut", "overlap"]))
+            }
+            Kind::Notice => ("perennial.notice", members(record, &["reason", "kind", "unit", "times"])),
             Kind::Takeover => {
                 let mut data = members(record, &["reason"]);
                 data["epoch"] = record.epoch.get().into();

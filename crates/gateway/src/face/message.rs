@@ -16,9 +16,10 @@ use perennial_protocol::{ApiError, End, ErrorKind, EventDecoder, Received, Trans
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
 use super::body::BrokenOff;
-use crate::generation::{Ending, Presence};
+use crate::generation::Presence;
 use crate::headers;
 use crate::limits::Clocks;
+use crate::record::Ending;
 use crate::refusal::{Refusal, RequestId};
 
 type Folding = Pin<Box<dyn Future<Output = Result<Bytes, Refusal>> + Send>>;

@@ -24,7 +24,7 @@ pub(crate) use self::many::{ManyBody, Source};
 pub(crate) use self::message::{folded, message};
 pub(crate) use self::poll::poll;
 pub(crate) use self::shelf::Shelf;
-use crate::generation::Ending;
+use crate::record::Ending;
 
 /// A way to write records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -121,6 +121,12 @@ fn messages(record: &Record, position: Option<perennial_log::Position>, out: &mu
             Some(position) => sse::write_frame(position, &record.payload, out),
             None => out.extend_from_slice(&record.payload),
         },
+        // A comment: official SDKs pass over it, and some of them hand out events that they do not know.
+        Kind::Seam | Kind::Notice => {
+            if let Some(event) = LogEvent::of(record) {
+                out.extend_from_slice(format!(": {} {}\n\n", event.name, event.data).as_bytes());
+            }
+        }
         Kind::Terminal(outcome) if outcome != Outcome::Completed => {
             let ending = Ending::decode(&record.payload);
             if let Some(error) = ending.error.filter(|_| !ending.in_band) {

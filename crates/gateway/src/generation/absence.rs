@@ -1,4 +1,4 @@
-//! What stops a generation from outside: a wish, or the absence of readers.
+//! What stops a generation from outside: a wish, the absence of readers, or the end of its time.
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use tokio::time::Sleep;
 
-use super::ending::Cut;
 use super::running::{Running, Stop};
+use crate::record::Cut;
+use crate::service::Service;
 
 /// The watch for what stops a generation.
 #[derive(Debug)]
@@ -19,11 +20,15 @@ pub(crate) struct Absence {
     patience: Duration,
     /// Runs while nobody reads.
     since: Option<Pin<Box<Sleep>>>,
+    /// Runs from the beginning to the last moment that there may be.
+    total: Option<Pin<Box<Sleep>>>,
 }
 
 impl Absence {
-    pub(crate) fn new(running: Arc<Running>, patience: Duration) -> Self {
-        Self { running, patience, since: None }
+    pub(crate) fn new(running: Arc<Running>, service: &Service) -> Self {
+        let patience = running.policy.patience(&service.limits);
+        let total = service.clocks.total.map(|total| Box::pin(tokio::time::sleep(total)));
+        Self { running, patience, since: None, total }
     }
 
     /// Ready once the generation is to stop. The task is woken when that may have changed.
@@ -33,6 +38,11 @@ impl Absence {
             Some(Stop::Asked) => return Poll::Ready(Cut::Asked),
             Some(Stop::Shutdown) => return Poll::Ready(Cut::Shutdown),
             None => {}
+        }
+        if let Some(total) = &mut self.total
+            && total.as_mut().poll(cx).is_ready()
+        {
+            return Poll::Ready(Cut::Total);
         }
         if self.running.readers() > 0 {
             self.since = None;

@@ -1,14 +1,16 @@
 //! The intake: bytes of the upstream in, entries for the log out, and what they say about the end and the cost.
 //!
 //! It changes no byte. A frame becomes one entry when its blank line is there, whatever the pieces it came in; deltas, nearly all of a stream, are
-//! not looked into.
+//! not looked into. Only where an attempt goes on with what another began do its frames pass a [`Splice`], which keeps back what readers have.
+//! An `error` event is kept back as well: readers get it if nothing else can be done.
 
 use bytes::Bytes;
 use perennial_log::{Entry, Kind, Time};
 use perennial_protocol::sse::{Decoder, Frame};
-use perennial_protocol::{Event, Received, Usage};
+use perennial_protocol::{ApiError, Event, Received, Usage};
+use perennial_recovery::{Piece, Splice};
 
-use super::ending::Ending;
+use crate::record::{EndError, Ending, SeamNote};
 
 /// Takes one attempt's stream apart.
 #[derive(Debug)]
@@ -16,9 +18,20 @@ pub(crate) struct Intake {
     decoder: Decoder,
     entries: Vec<Entry>,
     seen: Seen,
+    joining: Option<Box<Joining>>,
 }
 
-/// What the events so far say.
+/// How an attempt goes on with what readers have.
+#[derive(Debug)]
+pub(crate) struct Joining {
+    pub(crate) splice: Splice,
+    /// What is noted once the texts are joined; mode and place are not known yet.
+    pub(crate) seam: SeamNote,
+    /// What the attempts before this one used.
+    pub(crate) used: Usage,
+}
+
+/// What the events of this attempt say.
 #[derive(Debug, Default)]
 struct Seen {
     usage: Option<Usage>,
@@ -26,32 +39,49 @@ struct Seen {
     /// `message_stop` or `error` has come.
     over: bool,
     /// The last word was the upstream's own `error` event.
-    error: Option<super::ending::EndError>,
-    /// Readers have a `message_start` of an earlier attempt: that of this one goes into a seam.
-    started_before: bool,
+    error: Option<Failed>,
+    /// Something other than a sign of life has come since somebody asked.
+    progress: bool,
+    /// Something of the answer's content has come.
+    content: bool,
     /// Usage or stop reason have changed since somebody asked.
     news: bool,
 }
 
-/// An event over the limit: it cannot be kept, so the answer would not be whole.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct TooLarge;
+/// The upstream's own `error` event.
+#[derive(Debug)]
+struct Failed {
+    frame: Entry,
+    error: Box<ApiError>,
+}
+
+/// Why nothing more can be taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Unusable {
+    /// An event over the limit: it cannot be kept, so the answer would not be whole.
+    TooLarge,
+    /// The texts of two attempts cannot be joined.
+    NoProof(String),
+}
 
 impl Intake {
-    /// For an attempt of which readers must not see the `message_start`, if they were `started_before`.
-    pub(crate) fn new(started_before: bool) -> Self {
-        let seen = Seen { started_before, ..Seen::default() };
-        Self { decoder: Decoder::new(), entries: Vec::new(), seen }
+    pub(crate) fn new(joining: Option<Box<Joining>>) -> Self {
+        Self { decoder: Decoder::new(), entries: Vec::new(), seen: Seen::default(), joining }
     }
 
     /// Takes a piece that came at `time`.
-    pub(crate) fn take(&mut self, piece: &Bytes, time: Time) -> Result<(), TooLarge> {
+    pub(crate) fn take(&mut self, piece: &Bytes, time: Time) -> Result<(), Unusable> {
         let mut input = &piece[..];
         while let Some(frame) = self.decoder.next_frame(&mut input) {
-            let frame = frame.map_err(|_| TooLarge)?;
+            let frame = frame.map_err(|_| Unusable::TooLarge)?;
             let raw = part_of(piece, frame.raw());
-            let entry = self.seen.note(&frame, raw).at(time);
-            self.entries.push(entry);
+            if self.seen.note(&frame) {
+                self.seen.keep_back(raw, time);
+            } else if let Some(joining) = &mut self.joining {
+                joining.take(frame, &raw, time, &mut self.entries)?;
+            } else {
+                self.entries.push(Entry { kind: Kind::Event, time, payload: raw });
+            }
         }
         Ok(())
     }
@@ -61,13 +91,21 @@ impl Intake {
         let Some(frame) = self.decoder.finish() else { return };
         let whole =
             frame.data().is_some_and(|data| serde_json::from_slice::<serde::de::IgnoredAny>(data).is_ok());
-        let entry = if whole {
-            let raw = [frame.raw(), blank_line(frame.raw())].concat();
-            self.seen.note(&frame, raw.into())
-        } else if frame.raw().iter().all(|byte| matches!(byte, b'\r' | b'\n')) {
-            Entry::event(Bytes::copy_from_slice(frame.raw()))
+        let raw = if whole {
+            Bytes::from([frame.raw(), blank_line(frame.raw())].concat())
         } else {
-            Entry::new(Kind::Fragment, Bytes::copy_from_slice(frame.raw()))
+            Bytes::copy_from_slice(frame.raw())
+        };
+        let is_blank = raw.iter().all(|byte| matches!(byte, b'\r' | b'\n'));
+        let entry = match &mut self.joining {
+            _ if whole && self.seen.note(&frame) => return self.seen.keep_back(raw, time),
+            None if whole || is_blank => Entry::event(raw),
+            Some(joining) if whole => {
+                // Where it does not fit, the seam is refused for want of an end.
+                drop(joining.take(frame, &raw, time, &mut self.entries));
+                return;
+            }
+            _ => Entry::new(Kind::Fragment, raw),
         };
         self.entries.push(entry.at(time));
     }
@@ -98,35 +136,113 @@ impl Intake {
         self.seen.over
     }
 
-    /// Usage, and whether it is the last word, if there is news.
+    /// The upstream's own word that it failed, if that was its last.
+    pub(crate) fn error(&self) -> Option<&ApiError> {
+        self.seen.error.as_ref().map(|failed| &*failed.error)
+    }
+
+    /// The upstream's `error` event, to be shown or kept apart.
+    pub(crate) fn error_frame(&mut self) -> Option<Entry> {
+        self.seen.error.as_ref().map(|failed| failed.frame.clone())
+    }
+
+    /// Whether something of the answer has come since this was asked.
+    pub(crate) fn progress(&mut self) -> bool {
+        std::mem::take(&mut self.seen.progress)
+    }
+
+    /// Whether something of the answer's content has come.
+    pub(crate) fn has_content(&self) -> bool {
+        self.seen.content
+    }
+
+    /// What this attempt used, as far as is known.
+    pub(crate) fn usage(&self) -> Option<&Usage> {
+        self.seen.usage.as_ref()
+    }
+
+    /// Why the model stopped, if it has.
+    pub(crate) fn stop_reason(&self) -> Option<String> {
+        self.seen.stop_reason.clone()
+    }
+
+    /// Usage of all attempts, and whether it is the last word, if there is news.
     pub(crate) fn news(&mut self) -> Option<(Option<Usage>, bool)> {
-        std::mem::take(&mut self.seen.news)
-            .then(|| (self.seen.usage.clone(), self.seen.stop_reason.is_some()))
+        std::mem::take(&mut self.seen.news).then(|| (self.used(), self.seen.stop_reason.is_some()))
     }
 
     /// How the stream ended, as far as its events say.
     pub(crate) fn ending(&self) -> Ending {
+        let error = self.error().map(|error| EndError {
+            status: error.status().unwrap_or(502),
+            kind: error.kind.clone(),
+            message: error.message.clone(),
+            request_id: error.request_id.clone(),
+        });
         Ending {
             stop_reason: self.seen.stop_reason.clone(),
-            usage: self.seen.usage.clone(),
-            error: self.seen.error.clone(),
-            in_band: self.seen.error.is_some(),
+            usage: self.used(),
+            in_band: error.is_some(),
+            error,
+        }
+    }
+
+    fn used(&self) -> Option<Usage> {
+        match (&self.joining, &self.seen.usage) {
+            (None, own) => own.clone(),
+            (Some(joining), None) => Some(joining.used.clone()),
+            (Some(joining), Some(own)) => {
+                let mut used = joining.used.clone();
+                used.add(own);
+                Some(used)
+            }
         }
     }
 }
 
+impl Joining {
+    fn take(
+        &mut self,
+        frame: Frame<'_>,
+        raw: &Bytes,
+        time: Time,
+        entries: &mut Vec<Entry>,
+    ) -> Result<(), Unusable> {
+        let mut pieces = Vec::new();
+        let taken = self.splice.take(frame, raw, &mut pieces);
+        for piece in pieces {
+            let entry = match piece {
+                Piece::Show(frame) => Entry::event(frame),
+                Piece::Withhold(frame) => Entry::new(Kind::Withheld, frame),
+                Piece::Joined(joint) => {
+                    self.seam.mode = joint.mode.to_string();
+                    (self.seam.cut, self.seam.overlap) = (joint.cut, joint.overlap);
+                    self.seam.entry()
+                }
+            };
+            entries.push(entry.at(time));
+        }
+        taken.map_err(|refused| Unusable::NoProof(refused.to_string()))
+    }
+}
+
 impl Seen {
-    /// Takes note of a frame, and makes the entry that it becomes.
-    fn note(&mut self, frame: &Frame<'_>, raw: Bytes) -> Entry {
-        if matches!(frame.event(), b"content_block_delta" | b"ping") {
-            return Entry { kind: Kind::Event, time: Time::default(), payload: raw };
+    /// Takes note of a frame: whether it is the upstream's word that it failed.
+    fn note(&mut self, frame: &Frame<'_>) -> bool {
+        match frame.event() {
+            b"content_block_delta" => {
+                (self.progress, self.content) = (true, true);
+                return false;
+            }
+            b"ping" => return false,
+            _ => {}
         }
         match Received::read(*frame).map(|received| received.event) {
+            Ok(None | Some(Event::Ping)) => return false,
             Ok(Some(Event::MessageStart(message))) => {
                 self.count(&message.usage);
-                if std::mem::take(&mut self.started_before) {
-                    return seam(&raw);
-                }
+                // Some answers begin with content.
+                self.content |= !message.content.is_empty();
             }
             Ok(Some(Event::MessageDelta(delta))) => {
                 if let Some(usage) = &delta.usage {
@@ -138,34 +254,31 @@ impl Seen {
             }
             Ok(Some(Event::MessageStop)) => self.over = true,
             Ok(Some(Event::Error(error))) => {
-                self.over = true;
-                self.error = Some(super::ending::EndError {
-                    status: error.status().unwrap_or(502),
-                    kind: error.kind.clone(),
-                    message: error.message.clone(),
-                    request_id: error.request_id.clone(),
-                });
+                // What stands after an end means nothing.
+                if !std::mem::replace(&mut self.over, true) {
+                    let frame = Entry::event(Bytes::new());
+                    self.error = Some(Failed { frame, error });
+                    return true;
+                }
             }
+            Ok(Some(Event::ContentBlockDelta { .. })) => self.content = true,
             // What cannot be read passes: it is its reader's to judge.
             Ok(_) | Err(_) => {}
         }
-        Entry { kind: Kind::Event, time: Time::default(), payload: raw }
+        self.progress = true;
+        false
+    }
+
+    fn keep_back(&mut self, frame: Bytes, time: Time) {
+        if let Some(failed) = &mut self.error {
+            failed.frame = Entry::event(frame).at(time);
+        }
     }
 
     fn count(&mut self, usage: &Usage) {
         self.usage.get_or_insert_default().update(usage);
         self.news = true;
     }
-}
-
-/// The seam at which a second attempt begins, with the `message_start` that readers are not given.
-fn seam(raw: &Bytes) -> Entry {
-    let payload = serde_json::json!({
-        "mode": "restart",
-        "reason": "takeover",
-        "message_start": String::from_utf8_lossy(raw),
-    });
-    Entry::new(Kind::Seam, payload.to_string())
 }
 
 /// `part` as a share of `whole`, if it lies within it; else a copy.
@@ -196,7 +309,7 @@ mod tests {
     );
 
     fn entries(stream: &str, size: usize) -> (Vec<Entry>, Intake) {
-        let mut intake = Intake::new(false);
+        let mut intake = Intake::new(None);
         let mut entries = Vec::new();
         for piece in stream.as_bytes().chunks(size) {
             intake.take(&Bytes::copy_from_slice(piece), Time::default()).unwrap();
@@ -236,7 +349,7 @@ mod tests {
         for ends in ["\n", "\r\n", "\r"] {
             let stream = STREAM.replace('\n', ends);
             for cut in 0..=stream.len() {
-                let mut intake = Intake::new(false);
+                let mut intake = Intake::new(None);
                 intake.take(&Bytes::copy_from_slice(&stream.as_bytes()[..cut]), Time::default()).unwrap();
                 intake.finish(Time::default());
                 let mut all = Vec::new();
@@ -278,14 +391,5 @@ mod tests {
             let (_, intake) = entries(stream, 3);
             assert_eq!((intake.is_over(), intake.ending().in_band), (over, in_band), "{stream}");
         }
-    }
-
-    #[test]
-    fn a_second_start_goes_into_a_seam() {
-        let mut intake = Intake::new(true);
-        intake.take(&Bytes::from_static(STREAM.as_bytes()), Time::default()).unwrap();
-        let kinds: Vec<Kind> = intake.entries().iter().map(|entry| entry.kind).collect();
-        assert_eq!(kinds, [Kind::Event, Kind::Seam, Kind::Event, Kind::Event, Kind::Event]);
-        assert_eq!(intake.ending().usage.unwrap().input_tokens, Some(7));
     }
 }

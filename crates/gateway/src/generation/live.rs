@@ -6,14 +6,16 @@ use std::sync::Arc;
 
 use http::HeaderMap;
 use parking_lot::Mutex;
+use perennial_ledger::{Ask, Reservation, VirtualKey};
 use perennial_log::{Entry, Kind, StreamId, Writer};
 use perennial_protocol::ErrorKind;
 use tokio::sync::oneshot;
 use tokio_util::task::TaskTracker;
 
-use super::{Generation, Opened, Order, Presence, Running, Stop};
+use super::{Generation, Opened, Presence, Running, Stop};
 use crate::access::Owner;
 use crate::limits::MaxReaders;
+use crate::record::Order;
 use crate::refusal::Refusal;
 use crate::service::Service;
 
@@ -59,10 +61,11 @@ impl Live {
         service: &Arc<Service>,
         order: Order,
         credential: HeaderMap,
+        key: Option<&Arc<VirtualKey>>,
         has_reader: bool,
     ) -> Result<Begun, Refusal> {
-        let running =
-            Running::new(StreamId::new(), order.owner.clone(), order.model.clone(), order.policy, false);
+        let reservation = Self::reserve(service, key, &order)?;
+        let running = Running::new(StreamId::new(), order.owner.clone(), order.model.clone(), order.policy);
         let place = Place::take(service, running)?;
         let running = Arc::clone(&place.running);
         // The first is within any limit.
@@ -77,7 +80,9 @@ impl Live {
                 Ok(writer) => {
                     // Whoever waited may have left.
                     let _ = tell_kept.send(Ok(()));
-                    Generation::new(place, writer, false).run(order, credential, tell_opened).await;
+                    Generation::new(place, writer, credential, reservation, Some(tell_opened))
+                        .run(Some(order))
+                        .await;
                 }
                 Err(error) => {
                     let _ = tell_kept.send(Err(Refusal::of_log(&error)));
@@ -88,18 +93,22 @@ impl Live {
         Ok(Begun { running, presence, kept, opened })
     }
 
-    /// Begins a stream anew that is in the log. `started_before`: readers have a `message_start`.
-    pub(crate) fn begin_anew(
-        place: Place,
-        writer: Writer,
-        order: Order,
-        credential: HeaderMap,
-        started_before: bool,
-    ) {
+    /// Holds what the request could use at most. Here, so that no way to a stream goes past it.
+    fn reserve(
+        service: &Service,
+        key: Option<&Arc<VirtualKey>>,
+        order: &Order,
+    ) -> Result<Option<Reservation>, Refusal> {
+        let Some(ledger) = &service.ledger else { return Ok(None) };
+        let ask = Ask::of(&order.body).detached(order.policy.outlives_readers());
+        ledger.reserve(key, &ask).map(Some).map_err(|denied| Refusal::of_denied(&denied))
+    }
+
+    /// Goes on with a stream that a process before this one left. Nobody is there who has a credential.
+    pub(crate) fn go_on(place: Place, writer: Writer) {
         let service = Arc::clone(&place.service);
-        let (tell, _) = oneshot::channel();
-        let generation = Generation::new(place, writer, started_before);
-        service.live.tasks.spawn(generation.run(order, credential, tell));
+        let generation = Generation::new(place, writer, HeaderMap::new(), None, None);
+        service.live.tasks.spawn(generation.run(None));
     }
 
     /// Asks all that runs to stop.

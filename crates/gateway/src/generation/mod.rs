@@ -1,50 +1,54 @@
-//! Generations: the tasks that make streams. Exactly one owns a stream at a time; it calls the upstream and appends to the log.
+//! Generations: the tasks that make streams. Exactly one owns a stream at a time; it calls upstreams and appends to the log.
 //!
 //! It knows no reader: whoever reads, reads the log. So no reader can delay it, and it goes on, or stops, by the policy of the
 //! request and not by the fate of a connection.
 
 mod absence;
-mod ending;
+mod attempt;
+mod bill;
+mod failure;
 mod intake;
 mod live;
-mod order;
+mod mending;
 mod policy;
+mod reading;
 mod running;
 mod settle;
 
-use std::future::poll_fn;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
+use http::HeaderMap;
 use http::response::Parts;
-use http::{HeaderMap, Method};
-use perennial_log::{Entry, Kind, Outcome, Time, Writer};
+use perennial_ledger::{Ask as Price, Reservation};
+use perennial_log::{Entry, Kind, Outcome, Writer};
 use perennial_protocol::ErrorKind;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use self::absence::Absence;
-use self::intake::Intake;
+use self::attempt::{Asked, Done};
+use self::bill::Over;
+use self::failure::{End, Failure, Why};
 use self::live::Place;
-use crate::clock::Clock;
-use crate::headers;
+use self::mending::{Ask, Left, Remedy};
+use crate::fallback::{self, CacheKey};
+use crate::record::{AttemptNote, Cut, Ending, Next, Order, SeamNote};
 use crate::refusal::{Refusal, RequestId};
 use crate::service::Service;
-use crate::upstream::UpstreamBody;
+use crate::upstream::{Choice, Permit, Tried, UpstreamBody};
 
-pub(crate) use self::ending::{Cut, EndError, Ending};
 pub(crate) use self::live::{Begun, Live};
-pub(crate) use self::order::{Idempotency, Order};
+pub use self::mending::{MaxHops, MaxRecoveryTokens, OnClock, Recovery};
 pub use self::policy::{InvalidPolicy, OnDisconnect};
 pub(crate) use self::running::{Presence, Progress, Running, Stop};
 pub(crate) use self::settle::settle;
 
-/// The most that is gathered before it is appended: enough to make appends rare at full speed, too little to be felt as memory.
-const GATHER_BYTES: usize = 32 * 1024;
 /// So many records are appended at once; the log takes twice as many.
 const APPEND_RECORDS: usize = 32_768;
-/// The most of an upstream's error that is kept.
-const ERROR_BYTES: usize = 1024 * 1024;
+/// The most attempts for one answer, whatever else allows more.
+const MOST_ATTEMPTS: u32 = 16;
 
 /// The task that owns a stream.
 #[derive(Debug)]
@@ -55,8 +59,8 @@ pub(crate) struct Generation {
     absence: Absence,
     /// Given up last: who waits for the end finds the last record.
     _place: Place,
-    /// Readers have a `message_start` of an attempt before this one.
-    started_before: bool,
+    /// What was tried.
+    course: Course,
 }
 
 /// What came of asking the upstream; what follows, if it is a stream, is in the log.
@@ -72,283 +76,327 @@ pub(crate) enum Opened {
     Refused(Refusal),
 }
 
+/// What was tried for an answer so far.
+#[derive(Debug)]
+struct Course {
+    /// Stands for the upstream's id where there is none.
+    id: RequestId,
+    /// What the client showed, for the upstream that it is meant for.
+    credential: HeaderMap,
+    /// Who waits for the answer to begin.
+    opened: Option<oneshot::Sender<Opened>>,
+    tried: Tried,
+    attempts: u32,
+    /// Readers have something of an answer, if only its `message_start`: what goes on must go on from there.
+    heard: bool,
+    /// What is held for it.
+    reservation: Option<Reservation>,
+    /// Under which the answer may be found again.
+    cache_key: Option<CacheKey>,
+    /// How it would have ended when its content first broke: that is what readers are told if nothing helps.
+    broken: Option<End>,
+}
+
+/// Whose turn it is.
+enum Turn {
+    Ask(usize, Permit),
+    /// There is nobody to ask.
+    Nobody(Option<Instant>),
+    Stop(Cut),
+}
+
 impl Generation {
-    pub(crate) fn new(place: Place, writer: Writer, started_before: bool) -> Self {
+    pub(crate) fn new(
+        place: Place,
+        writer: Writer,
+        credential: HeaderMap,
+        reservation: Option<Reservation>,
+        opened: Option<oneshot::Sender<Opened>>,
+    ) -> Self {
         let (service, running) = (Arc::clone(place.service()), Arc::clone(place.running()));
-        let absence = Absence::new(Arc::clone(&running), running.policy.patience(&service.limits));
-        Self { service, running, writer, absence, _place: place, started_before }
+        let absence = Absence::new(Arc::clone(&running), &service);
+        let course = Course {
+            id: RequestId::new(),
+            credential,
+            opened,
+            tried: Tried::default(),
+            attempts: 0,
+            heard: false,
+            cache_key: None,
+            reservation,
+            broken: None,
+        };
+        Self { service, running, writer, absence, _place: place, course }
     }
 
-    /// Makes the stream, from the request to its last record. `opened` learns what the upstream answered.
-    pub(crate) async fn run(mut self, order: Order, credential: HeaderMap, opened: oneshot::Sender<Opened>) {
-        let id = RequestId::new();
-
-        // 1. Ask. The request is in the log already, so that nothing of it need be kept here; and what asking takes is given back before the
-        //    answer comes, which may take its time.
-        let asking = {
-            let (service, Order { mut headers, path, body, .. }) = (Arc::clone(&self.service), order);
-            headers.extend(credential);
-            Box::pin(async move { service.up(Method::POST, &path, headers, body).await })
-        };
-        let answer = match self.absence.or(asking).await {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(refusal)) => {
-                self.end(Outcome::Failed, Ending::failed(EndError::of_refusal(&refusal, &id))).await;
-                return tell(opened, Opened::Refused(refusal));
+    /// Makes the stream, from the request to its last record; without one, from what a process before this one left in the log.
+    pub(crate) async fn run(mut self, order: Option<Order>) {
+        let mut ask = match order {
+            Some(order) => {
+                self.service.retries.request();
+                self.course.cache_key = fallback::cache_key(&self.service, &order);
+                Box::new(Ask::new(order))
             }
-            Err(cut) => {
-                self.end_cut(cut, &id).await;
-                return tell(opened, Opened::Refused(Refusal::of_cut(cut)));
-            }
-        };
-        let (head, body) = answer.into_parts();
-        let id = RequestId::of(&head.headers, &id);
-
-        // 2. Judge the answer. Only a stream of events can be kept.
-        if !head.status.is_success() {
-            return self.pass_error(head, body, &id, opened).await;
-        }
-        if headers::kind(&head.headers) != headers::Kind::Events {
-            let message =
-                "the upstream did not answer with a stream of events: its answer was passed on, and not kept";
-            let refusal = Refusal::new(502, ErrorKind::Api, message);
-            self.end(Outcome::Failed, Ending::failed(EndError::of_refusal(&refusal, &id))).await;
-            return tell(opened, Opened::Other(Box::new(http::Response::from_parts(head, body))));
-        }
-
-        // 3. Read it to its end, append what comes.
-        let attempt = attempt(&head, &id);
-        tell(opened, Opened::Stream(Box::new(head)));
-        self.read(body, attempt, &id).await;
-    }
-
-    /// Appends a stream's frames as they come; at its end the last record.
-    async fn read(&mut self, mut body: UpstreamBody, attempt: Entry, id: &RequestId) {
-        let mut intake = Intake::new(self.started_before);
-        intake.add(attempt);
-        let mut clocks = ReadClocks {
-            silence: Clock::new(self.service.clocks.silence),
-            linger: None,
-            linger_span: self.service.clocks.linger,
+            None => match self.mend(Failure::Cut(Cut::Crash), AttemptNote::default()).await {
+                Some(ask) => ask,
+                None => return,
+            },
         };
         loop {
-            let halt = poll_fn(|cx| clocks.poll(cx, &mut self.absence, &mut body, &mut intake)).await;
-            if let Some((usage, is_final)) = intake.news() {
-                self.running.set_progress(Progress { usage, is_final });
+            // 1. Whose turn it is: the next upstream that has the model and is not known to be down, as soon as it may be asked.
+            let (upstream, permit) = match self.turn(ask.order.model.as_deref()).await {
+                Turn::Ask(upstream, permit) => (upstream, permit),
+                Turn::Stop(cut) => return self.stop(cut).await,
+                Turn::Nobody(until) => return self.nobody(&ask, until).await,
+            };
+            self.course.attempts += 1;
+            let name = self.service.fleet.name(upstream);
+            let mut asked = Asked::new(upstream, name, Some(permit), self.course.attempts);
+
+            // 2. One attempt, to its end: the request up, the answer judged, its events into the log.
+            let failure = match Box::pin(self.attempt(&mut asked, &mut ask)).await {
+                Done::Ended => return,
+                Done::Stopped(cut) => {
+                    self.bill(&asked, Over::Abandoned(bill::by(cut))).await;
+                    return self.stop(cut).await;
+                }
+                Done::Failed(failure) => failure,
+            };
+
+            // 3. What next. Where readers have nothing of the answer the same is asked again; else what the log has decides.
+            let mut note = asked.note(Some(&failure));
+            self.bill(&asked, Over::of(&failure)).await;
+            if let Err(because) = self.may_try_again(&failure, &asked, ask.order.model.as_deref()) {
+                return self.give_up(&ask, failure, note, &because).await;
             }
-            let Some(halt) = halt else {
-                if self.append(&mut intake).await.is_err() {
+            if self.course.heard {
+                drop(asked);
+                ask = match self.mend(failure, note).await {
+                    Some(ask) => ask,
+                    None => return,
+                };
+            } else {
+                note.next = Some(Next::Retry);
+                if self.append(&[note.entry()]).await.is_err() {
                     return;
                 }
-                continue;
-            };
-            // Closed before the end is told: whoever stops a stream knows that the upstream knows.
-            match halt {
-                Halt::Over => body.finish(),
-                Halt::Cut(_) => drop(body),
             }
-            let cut = match halt {
-                Halt::Over => None,
-                Halt::Cut(cut) => Some(cut),
-            };
-            // The last bytes may hold the end, which lacks its blank line. Who stops a stream wants nothing more of it, whole or not.
-            if cut.is_none_or(|cut| cut.outcome() == Outcome::Interrupted) {
-                intake.finish(Time::now());
+            if let Some(reservation) = &mut self.course.reservation
+                && let Err(denied) = reservation.renew(&Price::of(&ask.body()))
+            {
+                let failure = Failure::Refused(Refusal::of_denied(&denied), Why::Lasting);
+                return self.give_up(&ask, failure, AttemptNote::default(), denied.message()).await;
             }
-            let cut = cut.filter(|_| !intake.is_over());
-            return self.last(&mut intake, cut, id).await;
         }
     }
 
-    /// Appends what is left and the last record, at once.
-    async fn last(&mut self, intake: &mut Intake, cut: Option<Cut>, id: &RequestId) {
-        let mut ending = intake.ending();
-        let outcome = match cut {
-            Some(cut) => {
-                tracing::info!(stream = %self.running.id, ?cut, "the stream is cut; its readers are told");
-                if let Some(cancel) = cancel(cut) {
-                    intake.add(cancel);
+    async fn turn(&mut self, model: Option<&str>) -> Turn {
+        loop {
+            match self.service.fleet.choose(model, &self.course.tried) {
+                Choice::Ask(upstream, permit) => return Turn::Ask(upstream, permit),
+                Choice::Wait(until) => {
+                    if let Err(cut) = self.absence.or(tokio::time::sleep_until(until)).await {
+                        return Turn::Stop(cut);
+                    }
                 }
-                ending.error = Some(cut.error(Some(id)));
-                cut.outcome()
+                Choice::Down(until) => return Turn::Nobody(Some(until)),
+                Choice::None => return Turn::Nobody(None),
             }
-            None if ending.error.is_some() => Outcome::Failed,
-            None => Outcome::Completed,
-        };
-        intake.add(ending.entry(outcome));
-        // What went wrong with it was said, and there is nobody else to tell.
-        drop(self.append(intake).await);
+        }
     }
 
-    async fn append(&mut self, intake: &mut Intake) -> Result<(), perennial_log::Error> {
-        if intake.is_empty() {
-            return Ok(());
+    /// Whether there may be another attempt, and from when; if not, why.
+    fn may_try_again(&mut self, failure: &Failure, asked: &Asked, model: Option<&str>) -> Result<(), String> {
+        let recovery = &self.service.recovery;
+        if !failure.may_be_mended(recovery) {
+            return Err(String::new());
         }
-        let entries = intake.entries();
+        if self.course.attempts >= MOST_ATTEMPTS {
+            return Err(format!("{MOST_ATTEMPTS} attempts were made"));
+        }
+        let (fleet, tried) = (&self.service.fleet, &mut self.course.tried);
+        let failures = tried.failures(asked.upstream);
+        let delay =
+            if failure.action(recovery) == OnClock::FallBack && fleet.has_another(asked.upstream, model) {
+                None
+            } else if matches!(failure, Failure::Cut(_) | Failure::NoProof(_))
+                && failures == 0
+                && recovery.hops.0 > 0
+            {
+                // Readers wait in the middle of a sentence, and a connection that broke says nothing about load.
+                Some(Duration::ZERO)
+            } else {
+                recovery.retries.delay(failures, failure.asked_wait())
+            };
+        tried.failed(asked.upstream, delay);
+        if fleet.is_exhausted(model, tried) {
+            return Err(format!("{} attempts were made", self.course.attempts));
+        }
+        if !self.service.retries.retry() {
+            return Err("too much of the traffic is retries at the moment".to_owned());
+        }
+        Ok(())
+    }
+
+    /// What goes on with an answer that readers have a part of; `None` where the stream has ended.
+    async fn mend(&mut self, failure: Failure, mut note: AttemptNote) -> Option<Box<Ask>> {
+        let left = match Left::read(&self.service.log, self.running.id).await {
+            Ok(left) => left,
+            Err(error) => {
+                self.cannot_be_kept(&error);
+                return None;
+            }
+        };
+        self.course.heard = left.told.has_started();
+        self.course.attempts = self.course.attempts.max(left.attempts);
+        let ending = left.ending();
+        let end = failure.end(&self.course.id);
+        let end = if left.told.has_content() { self.course.broken.take().unwrap_or(end) } else { end };
+        let attempt = left.attempts + 1;
+        match left.remedy(&self.service.recovery, &failure.word()) {
+            Remedy::Ask(ask, next) => {
+                note.next = Some(next);
+                self.course.broken = Some(end);
+                self.running.set_recovering(true);
+                tracing::info!(stream = %self.running.id, reason = %failure.word(), ?next, "the stream goes on with another attempt");
+                let noted = note.attempt == 0 || self.append(&[note.entry()]).await.is_ok();
+                noted.then_some(ask)
+            }
+            Remedy::Finish(frame) => {
+                note.next = Some(Next::Finish);
+                let reason = failure.word();
+                let seam = SeamNote { attempt, reason, mode: "finish".to_owned(), cut: 0, overlap: 0 };
+                let entries =
+                    [note.entry(), seam.entry(), Entry::event(frame), ending.entry(Outcome::Completed)];
+                drop(self.append(&entries).await);
+                None
+            }
+            Remedy::None(because) => {
+                self.end(end.because(&because), ending, note.with(Next::GiveUp, &because)).await;
+                None
+            }
+        }
+    }
+
+    /// Nobody can be asked.
+    async fn nobody(&mut self, ask: &Ask, until: Option<Instant>) {
+        let refusal = match until {
+            Some(until) => {
+                let message = "the upstreams for this model are failing, and are left alone for a while";
+                let wait = until.saturating_duration_since(Instant::now());
+                Refusal::new(503, ErrorKind::Overloaded, message).after(wait)
+            }
+            None => Refusal::new(404, ErrorKind::NotFound, "no upstream of this gateway has this model"),
+        };
+        let why = if until.is_some() { Why::Down } else { Why::Lasting };
+        let note = AttemptNote { attempt: self.course.attempts, ..AttemptNote::default() };
+        let because = "no upstream can be asked".to_owned();
+        self.give_up(ask, Failure::Refused(refusal, why), note, &because).await;
+    }
+
+    /// No attempt is left. Something kept may stand in for the answer; else the stream ends with an error.
+    async fn give_up(&mut self, ask: &Ask, failure: Failure, note: AttemptNote, because: &str) {
+        let note = AttemptNote { failure: Some(failure.word()), ..note.with(Next::GiveUp, because) };
+        if failure.is_trouble() && self.stand_in(ask, &note).await {
+            return;
+        }
+        let end = failure.end(&self.course.id);
+        if !self.course.heard {
+            self.end(end, Ending::default(), note).await;
+            return self.tell(failure.opened(&self.course.id));
+        }
+        match Left::read(&self.service.log, self.running.id).await {
+            Ok(left) => {
+                let end =
+                    if left.told.has_content() { self.course.broken.take().unwrap_or(end) } else { end };
+                self.end(end.because(because), left.ending(), note).await;
+            }
+            Err(error) => self.cannot_be_kept(&error),
+        }
+    }
+
+    /// Whether something kept has stood in for the answer. Readers must have nothing of its content.
+    async fn stand_in(&mut self, ask: &Ask, note: &AttemptNote) -> bool {
+        let Some(standing) = fallback::stand_in(&self.service, self.course.cache_key, &ask.order).await
+        else {
+            return false;
+        };
+        let joining = match self.course.heard {
+            false => None,
+            true => match Left::read(&self.service.log, self.running.id).await {
+                Ok(left) if !left.told.has_content() => match left.remedy(&self.service.recovery, "stand_in")
+                {
+                    Remedy::Ask(ask, Next::Retry) => ask.joining,
+                    _ => return false,
+                },
+                _ => return false,
+            },
+        };
+        tracing::warn!(stream = %self.running.id, kind = standing.kind, "something kept stands in for the answer");
+        let notice = serde_json::json!({"reason": "stand_in", "kind": standing.kind}).to_string();
+        if self.append(&[note.entry(), Entry::new(Kind::Notice, notice)]).await.is_err() {
+            return true;
+        }
+        self.course.attempts += 1;
+        let mut asked = Asked::new(usize::MAX, standing.kind, None, self.course.attempts);
+        self.tell(Opened::Stream(Box::new(standing.head())));
+        let begun = asked.note(None).entry();
+        let body = UpstreamBody::Kept(Box::new(standing.body));
+        let done = Box::pin(self.read(&mut asked, body, begun, joining)).await;
+        if let Done::Failed(failure) = done {
+            let end = failure.end(&self.course.id);
+            self.end(end, Ending::default(), asked.note(Some(&failure)).with(Next::GiveUp, "")).await;
+        }
+        true
+    }
+
+    async fn end(&mut self, end: End, ending: Ending, note: AttemptNote) {
+        tracing::info!(stream = %self.running.id, outcome = %end.outcome, reason = %end.error.message, "the stream ends too early");
+        let mut entries = vec![note.entry()];
+        entries.extend(end.entries(ending));
+        drop(self.append(&entries).await);
+    }
+
+    /// Stopped from outside, while nothing of an answer comes.
+    async fn stop(&mut self, cut: Cut) {
+        let error = cut.error(Some(&self.course.id));
+        let ending = Ending { error: Some(error), usage: self.running.progress().usage, ..Ending::default() };
+        let entries: Vec<Entry> = cancel(cut).into_iter().chain([ending.entry(cut.outcome())]).collect();
+        drop(self.append(&entries).await);
+        self.tell(Opened::Refused(Refusal::of_cut(cut)));
+    }
+
+    async fn append(&mut self, entries: &[Entry]) -> Result<(), perennial_log::Error> {
         for part in entries.chunks(APPEND_RECORDS) {
             if let Err(error) = self.writer.append(part).await {
                 self.not_appended(&error).await;
                 return Err(error);
             }
         }
-        intake.give_back(entries);
         Ok(())
     }
 
     /// The log does not take what came. What could not be kept was not shown either; the stream ends, in words if that is still possible.
     async fn not_appended(&mut self, error: &perennial_log::Error) {
-        tracing::error!(stream = %self.running.id, %error, "the stream cannot be kept");
+        self.cannot_be_kept(error);
         if error.is_full() && !error.is_unavailable() {
-            self.end(Cut::Full.outcome(), Ending::failed(Cut::Full.error(None))).await;
-        }
-    }
-
-    /// An error of the upstream: kept in short, passed on as it is.
-    async fn pass_error(
-        &mut self,
-        head: Parts,
-        body: UpstreamBody,
-        id: &RequestId,
-        opened: oneshot::Sender<Opened>,
-    ) {
-        let read = tokio::time::timeout(self.service.clocks.silence, whole(body));
-        let (ending, outcome, told) = match self.absence.or(read).await {
-            Ok(Ok(Some(body))) => {
-                let error = EndError::of_answer(head.status.as_u16(), &body, id);
-                (Ending::failed(error), Outcome::Failed, Opened::Error(Box::new(head), body))
-            }
-            Ok(_) => {
-                let status = head.status.as_u16();
-                let message = format!("the upstream answered {status}, and its words did not come whole");
-                let refusal = Refusal::new(502, ErrorKind::Api, message);
-                let error = EndError::of_refusal(&refusal, id);
-                (Ending::failed(error), Outcome::Failed, Opened::Refused(refusal))
-            }
-            Err(cut) => {
-                self.end_cut(cut, id).await;
-                return tell(opened, Opened::Refused(Refusal::of_cut(cut)));
-            }
-        };
-        self.end(outcome, ending).await;
-        tell(opened, told);
-    }
-
-    async fn end(&mut self, outcome: Outcome, ending: Ending) {
-        self.append_end(&[ending.entry(outcome)]).await;
-    }
-
-    /// Nothing of the answer has come.
-    async fn end_cut(&mut self, cut: Cut, id: &RequestId) {
-        let ending = Ending::failed(cut.error(Some(id)));
-        let entries = cancel(cut).into_iter().chain([ending.entry(cut.outcome())]);
-        self.append_end(&entries.collect::<Vec<_>>()).await;
-    }
-
-    async fn append_end(&mut self, entries: &[Entry]) {
-        if let Err(error) = self.writer.append(entries).await {
-            tracing::error!(stream = %self.running.id, %error, "the end of the stream cannot be kept");
-        }
-    }
-}
-
-/// Why reading stops.
-#[derive(Clone, Copy, Debug)]
-enum Halt {
-    /// The upstream has said all.
-    Over,
-    Cut(Cut),
-}
-
-/// The clocks of one upstream's body, each with its one meaning.
-struct ReadClocks {
-    silence: Clock,
-    /// Runs once the answer is over: some servers leave the connection open.
-    linger: Option<Clock>,
-    linger_span: std::time::Duration,
-}
-
-impl ReadClocks {
-    /// Ready with `None` where there is something to append, else with why reading stops (and maybe something to append before).
-    fn poll(
-        &mut self,
-        cx: &mut Context<'_>,
-        absence: &mut Absence,
-        body: &mut UpstreamBody,
-        intake: &mut Intake,
-    ) -> Poll<Option<Halt>> {
-        // A wish to stop goes before everything: nobody wants what else there is.
-        let stop = absence.poll(cx).map(Halt::Cut);
-        if !intake.is_over()
-            && let Poll::Ready(halt) = stop
-        {
-            return Poll::Ready(Some(halt));
-        }
-        // What has come goes into the log, before any clock is looked at.
-        let (came, halt) = gather(cx, body, intake);
-        if halt.is_some() {
-            return Poll::Ready(halt);
-        }
-        if came {
-            self.silence.set_back();
-            if !intake.is_empty() {
-                return Poll::Ready(None);
+            let ending = Ending::failed(Cut::Full.error(None));
+            if let Err(error) = self.writer.append(&[ending.entry(Cut::Full.outcome())]).await {
+                self.cannot_be_kept(&error);
             }
         }
-        if intake.is_over() {
-            let span = self.linger_span;
-            let linger = self.linger.get_or_insert_with(|| Clock::new(span));
-            return linger.poll(cx).map(|()| Some(Halt::Over));
-        }
-        self.silence.poll(cx).map(|()| Some(Halt::Cut(Cut::Silence)))
     }
-}
 
-/// Takes everything that the upstream has ready, up to a measure: whether there was something, and whether that was the end.
-fn gather(cx: &mut Context<'_>, body: &mut UpstreamBody, intake: &mut Intake) -> (bool, Option<Halt>) {
-    let mut bytes = 0;
-    let mut time = None;
-    while bytes < GATHER_BYTES {
-        match body.poll_data(cx) {
-            Poll::Pending => break,
-            Poll::Ready(Some(Ok(piece))) => {
-                bytes += piece.len();
-                // The one place where bytes of a stream are seen.
-                if intake.take(&piece, *time.get_or_insert_with(Time::now)).is_err() {
-                    return (true, Some(Halt::Cut(Cut::EventTooLarge)));
-                }
-            }
-            Poll::Ready(Some(Err(error))) => {
-                tracing::info!(cause = %error.root(), "the upstream's stream broke");
-                return (true, Some(ended(intake)));
-            }
-            Poll::Ready(None) => return (true, Some(ended(intake))),
+    fn cannot_be_kept(&self, error: &perennial_log::Error) {
+        tracing::error!(stream = %self.running.id, %error, "the stream cannot be kept");
+    }
+
+    /// Tells whoever waits for the answer to begin; they may have left, or know already.
+    fn tell(&mut self, what: Opened) {
+        if let Some(opened) = self.course.opened.take() {
+            drop(opened.send(what));
         }
     }
-    (bytes > 0, None)
-}
-
-/// What the end of the upstream's body means.
-fn ended(intake: &Intake) -> Halt {
-    if intake.is_over() { Halt::Over } else { Halt::Cut(Cut::Upstream) }
-}
-
-/// The whole body; `None` where it breaks or is too large for an error.
-async fn whole(mut body: UpstreamBody) -> Option<Bytes> {
-    let mut bytes = BytesMut::new();
-    while let Some(piece) = poll_fn(|cx| body.poll_data(cx)).await {
-        bytes.extend_from_slice(&piece.ok()?);
-        if bytes.len() > ERROR_BYTES {
-            return None;
-        }
-    }
-    Some(bytes.freeze())
-}
-
-/// What an upstream answered, for those who look into the log.
-fn attempt(head: &Parts, id: &RequestId) -> Entry {
-    let payload =
-        serde_json::json!({"attempt": 1, "status": head.status.as_u16(), "request_id": id.to_string()});
-    Entry::new(Kind::Attempt, payload.to_string())
 }
 
 /// The record of a wish to stop, where that is what cut the stream.
@@ -359,9 +407,4 @@ fn cancel(cut: Cut) -> Option<Entry> {
         _ => return None,
     };
     Some(Entry::new(Kind::Cancel, serde_json::json!({"reason": reason}).to_string()))
-}
-
-/// Whoever waited may have left.
-fn tell(opened: oneshot::Sender<Opened>, what: Opened) {
-    drop(opened.send(what));
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 
 use futures_util::task::AtomicWaker;
 use parking_lot::Mutex;
@@ -24,8 +24,8 @@ pub(crate) struct Running {
     pub(crate) policy: OnDisconnect,
     /// What its readers share.
     pub(crate) shelf: Arc<Shelf>,
-    /// A second attempt is under way.
-    pub(crate) recovering: bool,
+    /// Another attempt goes on with an answer that broke.
+    recovering: AtomicBool,
     progress: Mutex<Progress>,
     readers: AtomicUsize,
     stop: AtomicU8,
@@ -53,20 +53,14 @@ pub(crate) enum Stop {
 pub(crate) struct Presence(Arc<Running>);
 
 impl Running {
-    pub(crate) fn new(
-        id: StreamId,
-        owner: Owner,
-        model: Option<String>,
-        policy: OnDisconnect,
-        recovering: bool,
-    ) -> Self {
+    pub(crate) fn new(id: StreamId, owner: Owner, model: Option<String>, policy: OnDisconnect) -> Self {
         Self {
             id,
             owner,
             model,
             policy,
             shelf: Arc::default(),
-            recovering,
+            recovering: AtomicBool::new(false),
             progress: Mutex::default(),
             readers: AtomicUsize::new(0),
             stop: AtomicU8::new(0),
@@ -107,6 +101,14 @@ impl Running {
     /// The generation wants to know of whatever changes.
     pub(crate) fn watched_by(&self, waker: &std::task::Waker) {
         self.generation.register(waker);
+    }
+
+    pub(crate) fn is_recovering(&self) -> bool {
+        self.recovering.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn set_recovering(&self, recovering: bool) {
+        self.recovering.store(recovering, Ordering::Release);
     }
 
     pub(crate) fn progress(&self) -> Progress {

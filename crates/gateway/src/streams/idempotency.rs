@@ -14,7 +14,7 @@ use tokio::sync::{Mutex, MutexGuard};
 
 use super::lookup;
 use crate::access::Owner;
-use crate::generation::Idempotency;
+use crate::record::Idempotency;
 use crate::refusal::Refusal;
 use crate::service::Service;
 

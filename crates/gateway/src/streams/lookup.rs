@@ -8,7 +8,8 @@ use perennial_log::{Error, Head, Kind, Outcome, ReadBytes, Seq, StreamId};
 use perennial_protocol::ErrorKind;
 
 use crate::access::{Owner, Scope};
-use crate::generation::{Ending, Order, Running};
+use crate::generation::Running;
+use crate::record::{Ending, Order};
 use crate::refusal::Refusal;
 use crate::service::Service;
 

@@ -13,6 +13,7 @@ mod object;
 mod order;
 mod query;
 mod stop;
+mod timeline;
 mod ws;
 
 pub(crate) use self::create::create;
@@ -24,4 +25,5 @@ pub(crate) use self::many::events as many_events;
 pub(crate) use self::object::{message, show};
 pub(crate) use self::order::ordered;
 pub(crate) use self::stop::{cancel, delete};
+pub(crate) use self::timeline::timeline;
 pub(crate) use self::ws::socket;

@@ -95,7 +95,7 @@ impl Object {
         let running = service.live.get(head.stream);
         let state = match (head.outcome, &running) {
             (Some(outcome), _) => outcome.to_string(),
-            (None, Some(running)) if running.recovering => "recovering".to_owned(),
+            (None, Some(running)) if running.is_recovering() => "recovering".to_owned(),
             (None, _) => "running".to_owned(),
         };
         Self {

@@ -5,8 +5,9 @@ use http::HeaderMap;
 use serde::Deserialize;
 
 use crate::access::Owner;
-use crate::generation::{OnDisconnect, Order};
+use crate::generation::OnDisconnect;
 use crate::headers;
+use crate::record::Order;
 use crate::refusal::Refusal;
 use crate::service::Service;
 
@@ -31,7 +32,16 @@ pub(crate) fn ordered(
     let envelope: Envelope<'_> = serde_json::from_slice(&body).unwrap_or_default();
     let policy = policy(service, headers, default, envelope.max_tokens)?;
     let model = envelope.model.map(std::borrow::Cow::into_owned);
-    Ok(Order { owner, policy, model, idempotency: None, path, headers: headers::up(headers), body })
+    let recover = recover(headers)?;
+    Ok(Order { owner, policy, recover, model, idempotency: None, path, headers: headers::up(headers), body })
+}
+
+fn recover(headers: &HeaderMap) -> Result<bool, Refusal> {
+    match headers.get(headers::RECOVERY).map(http::HeaderValue::as_bytes) {
+        None | Some(b"on") => Ok(true),
+        Some(b"off") => Ok(false),
+        Some(_) => Err(Refusal::invalid(format!("{}: `on` or `off`", headers::RECOVERY))),
+    }
 }
 
 fn policy(

@@ -12,7 +12,8 @@ use super::lookup;
 use super::object::{self, Object, Right};
 use super::query::Query;
 use crate::access::Scope;
-use crate::generation::{Cut, Ending, Stop};
+use crate::generation::Stop;
+use crate::record::{Cut, Ending};
 use crate::refusal::{Refusal, RequestId};
 use crate::service::Service;
 

@@ -5,6 +5,8 @@
 //! about a hundred streams would wait without a word, clients that do not read would use up the window of the others, and one lost connection
 //! would cut them all.
 
+mod breaker;
+mod fleet;
 mod plain;
 
 use std::error::Error as StdError;
@@ -18,7 +20,12 @@ use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, Method, Uri};
 use http_body::Body as _;
 
-use plain::{PlainBody, Pool};
+pub use self::breaker::BreakerPolicy;
+pub(crate) use self::breaker::Permit;
+pub use self::fleet::UpstreamOptions;
+pub(crate) use self::fleet::{Choice, Fleet, Tried};
+use self::plain::{PlainBody, Pool};
+use crate::fallback::KeptBody;
 
 /// Idle connections older than this are not used again: servers close them soon.
 const IDLE_SPAN: Duration = Duration::from_secs(30);
@@ -43,6 +50,8 @@ enum Way {
 pub(crate) enum UpstreamBody {
     Plain(Box<PlainBody>),
     Tls(Pin<Box<reqwest::Body>>),
+    /// No upstream's: what stands in for one.
+    Kept(Box<KeptBody>),
 }
 
 /// Not the address of an upstream.
@@ -63,6 +72,8 @@ pub(crate) enum NotAnUpstream {
 pub(crate) enum UpstreamFailure {
     ConnectTimeout,
     Connect(Box<dyn StdError + Send + Sync>),
+    /// No answer in time.
+    FirstByte,
     /// The path makes no URL.
     Address,
     Broken(hyper::Error),
@@ -126,6 +137,7 @@ impl UpstreamBody {
     pub(crate) fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, UpstreamFailure>>> {
         match self {
             Self::Plain(body) => body.poll_data(cx),
+            Self::Kept(body) => body.poll_data(cx).map(|frame| frame.map(Ok)),
             Self::Tls(body) => loop {
                 match std::task::ready!(body.as_mut().poll_frame(cx)) {
                     None => return Poll::Ready(None),
@@ -171,6 +183,7 @@ impl fmt::Display for UpstreamFailure {
         f.write_str(match self {
             Self::ConnectTimeout => "no connection in time",
             Self::Connect(_) => "no connection",
+            Self::FirstByte => "no answer in time",
             Self::Address => "the path makes no URL",
             Self::Broken(_) | Self::Client(_) => "the connection broke",
         })
@@ -180,7 +193,7 @@ impl fmt::Display for UpstreamFailure {
 impl StdError for UpstreamFailure {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         match self {
-            Self::ConnectTimeout | Self::Address => None,
+            Self::ConnectTimeout | Self::FirstByte | Self::Address => None,
             Self::Connect(source) => Some(source.as_ref()),
             Self::Broken(source) => Some(source),
             Self::Client(source) => Some(source),

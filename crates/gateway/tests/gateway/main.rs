@@ -13,6 +13,8 @@ mod odd;
 mod openapi;
 mod paths;
 mod policy;
+mod recover;
+mod retry;
 mod rig;
 mod safety;
 mod settle;

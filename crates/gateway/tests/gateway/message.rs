@@ -54,7 +54,6 @@ async fn a_message_that_cannot_be_had_whole_is_an_error() {
         ("fin@event=6", 502, "api_error"),
         ("rst@byte=1200", 502, "api_error"),
         ("end@event=6", 502, "api_error"),
-        ("end@after=message_delta", 502, "api_error"),
         ("body=empty", 502, "api_error"),
         ("error=overloaded_error@event=6", 529, "overloaded_error"),
         ("error=rate_limit_error@event=0", 429, "rate_limit_error"),

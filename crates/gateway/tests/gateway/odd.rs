@@ -1,6 +1,6 @@
 //! Upstreams that answer with something else than the Messages API does.
 
-use perennial_gateway::{Gateway, Handle};
+use perennial_gateway::{Gateway, Handle, Recovery};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
@@ -23,7 +23,7 @@ async fn gateway_to(answer: impl Into<Vec<u8>>) -> Handle {
             socket.write_all(&answer).await.unwrap();
         }
     });
-    Gateway::builder(url).clocks(quick()).build().unwrap().spawn().await.unwrap()
+    Gateway::builder(url).recovery(Recovery::none()).clocks(quick()).build().unwrap().spawn().await.unwrap()
 }
 
 async fn ask(gateway: &Handle, stream: bool) -> Answer {

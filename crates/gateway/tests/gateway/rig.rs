@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use perennial_gateway::{Builder, Clocks, Gateway, Handle};
+use perennial_gateway::{Builder, Clocks, Gateway, Handle, Recovery};
 use perennial_protocol::{End, EventDecoder, Transcript};
 use perennial_sim::{Pace, Simulator};
 use serde_json::{Value, json};
@@ -42,13 +42,20 @@ pub(crate) fn question(model: &str, stream: bool) -> Value {
 pub(crate) const MODEL: &str = "claude-opus-4-8";
 
 impl Rig {
+    /// With a gateway that mends nothing: most tests here are about what is told then.
     pub(crate) async fn new() -> Self {
         Self::with(perennial_sim::Builder::default(), |gateway| gateway.clocks(quick())).await
     }
 
+    /// The gateway mends nothing, unless `change` says otherwise.
     pub(crate) async fn with(sim: perennial_sim::Builder, change: impl FnOnce(Builder) -> Builder) -> Self {
         let sim = sim.pace(Pace::instant()).spawn().await.unwrap();
-        let gateway = change(Gateway::builder(sim.url())).build().unwrap().spawn().await.unwrap();
+        let gateway = change(Gateway::builder(sim.url()).recovery(Recovery::none()))
+            .build()
+            .unwrap()
+            .spawn()
+            .await
+            .unwrap();
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
         Self { sim, gateway, http }
     }

@@ -58,6 +58,8 @@ async fn create(url: &str, orders: &str, policy: &str) -> String {
         .header("x-api-key", "sk-test")
         .header("anthropic-version", "2026-10-21")
         .header("perennial-sim", orders)
+        // By which the simulator knows all attempts for one answer.
+        .header("perennial-sim-key", "the only one")
         .header("perennial-on-disconnect", policy)
         .body(question(MODEL, true).to_string());
     let answer = receive(request).await;
@@ -93,13 +95,23 @@ async fn what_was_left_without_an_end_is_settled() {
         ("stall@headers,times=1", Phase::BeforeHeaders, "grace=60", true, true),
         // Only its start.
         ("stall@event=1,times=1", Phase::BeforeContent, "detach", true, true),
-        // Something of its content.
-        ("stall@event=6,times=1", Phase::Content, "detach", true, false),
+        // Some of its text.
+        ("stall@event=9,times=1", Phase::Content, "detach", true, true),
+        ("stall@event=9,times=1", Phase::Content, "detach", false, false),
         // Nobody to ask with.
         ("stall@headers,times=1", Phase::BeforeHeaders, "detach", false, false),
     ] {
         let case = format!("{orders} {policy} {with_key}");
         let sim = perennial_sim::Simulator::builder().pace(Pace::instant()).spawn().await.unwrap();
+        let whole = {
+            let request = http()
+                .post(format!("{}/v1/messages", sim.url()))
+                .header("x-api-key", "sk-test")
+                .header("anthropic-version", "2026-10-21")
+                .body(question(MODEL, true).to_string());
+            receive(request).await.transcript().text()
+        };
+        sim.journal().clear();
         let folder = tempfile::tempdir().unwrap();
         let first = Process::start(&folder, &sim.url(), with_key).await;
         let id = create(&first.url(), orders, policy).await;
@@ -127,7 +139,9 @@ async fn what_was_left_without_an_end_is_settled() {
         );
         if restarted {
             assert_eq!(object["state"], "completed", "{case}: {object}");
-            assert!(matches!(transcript(of_the_upstream.as_bytes()).end(), End::Complete { .. }), "{case}");
+            let transcript = transcript(of_the_upstream.as_bytes());
+            assert!(matches!(transcript.end(), End::Complete { .. }), "{case}");
+            assert_eq!(transcript.text(), whole, "{case}");
             assert_eq!(sim.journal().entries().len(), 2, "{case}: asked again, once");
         } else {
             assert_eq!(object["state"], "interrupted", "{case}: {object}");

@@ -53,14 +53,12 @@ async fn a_cut_stream_ends_with_an_error_event() {
         "fin@event=0",
         "fin@event=6",
         "fin@byte=1200",
-        "fin@after=message_delta",
         "rst@event=6",
         "rst@byte=1200",
         "end@event=1",
         "end@event=6",
         "end@byte=1200",
         "end@byte=1201",
-        "end@after=message_delta",
         "body=empty",
     ] {
         let answer = rig.ask(&question, orders).await;

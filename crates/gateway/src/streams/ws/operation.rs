@@ -78,7 +78,7 @@ async fn subscribe(
     let outcome = attached.reader.head().and_then(|head| head.outcome);
     let state = match (outcome, service.live.get(stream)) {
         (Some(outcome), _) => outcome.to_string(),
-        (None, Some(running)) if running.recovering => "recovering".to_owned(),
+        (None, Some(running)) if running.is_recovering() => "recovering".to_owned(),
         (None, _) => "running".to_owned(),
     };
     let answer = echo.answer("subscribed", json!({"after": after_text(after), "state": state}));

@@ -1,0 +1,314 @@
+//! One attempt: a request up, its answer judged, and its events into the log.
+
+use std::future::poll_fn;
+
+use http::Method;
+use http::response::Parts;
+use perennial_log::{Entry, Outcome, Time};
+use perennial_protocol::{ErrorKind, Usage};
+use tokio::time::Instant;
+
+use super::bill::{self, Over};
+use super::failure::{Failure, Why};
+use super::intake::{Intake, Joining};
+use super::mending::Ask;
+use super::reading::{Halt, ReadClocks, whole};
+use super::{Generation, Opened, Progress, cancel};
+use crate::headers;
+use crate::record::{AttemptNote, Cut, EndError};
+use crate::refusal::{Refusal, RequestId};
+use crate::service::Service;
+use crate::upstream::{Permit, UpstreamBody, UpstreamFailure};
+
+/// An attempt that is under way.
+#[derive(Debug)]
+pub(super) struct Asked {
+    pub(super) upstream: usize,
+    /// Its name, or that of what stands in.
+    name: Box<str>,
+    /// None for what stands in.
+    permit: Option<Permit>,
+    pub(super) number: u32,
+    since: Instant,
+    pub(super) started: jiff::Timestamp,
+    /// Of the upstream's answer.
+    pub(super) request_id: Option<String>,
+    pub(super) stop_reason: Option<String>,
+    pub(super) usage: Option<Usage>,
+    /// What the request may have come to in tokens.
+    pub(super) input_estimate: u64,
+}
+
+/// What an attempt came to.
+#[derive(Debug)]
+pub(super) enum Done {
+    /// The stream has its last record.
+    Ended,
+    /// It was stopped before an answer came.
+    Stopped(Cut),
+    Failed(Failure),
+}
+
+impl Asked {
+    pub(super) fn new(upstream: usize, name: &str, permit: Option<Permit>, number: u32) -> Self {
+        Self {
+            upstream,
+            name: name.into(),
+            permit,
+            number,
+            since: Instant::now(),
+            started: jiff::Timestamp::now(),
+            request_id: None,
+            stop_reason: None,
+            usage: None,
+            input_estimate: 0,
+        }
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether an upstream is asked, so that it costs something.
+    pub(super) fn is_of_an_upstream(&self) -> bool {
+        self.permit.is_some()
+    }
+
+    /// What is noted of it; with a failure, what that means for its upstream.
+    pub(super) fn note(&mut self, failure: Option<&Failure>) -> AttemptNote {
+        let breaker = match (failure, &mut self.permit) {
+            (Some(failure), Some(permit)) if failure.is_the_upstreams() => permit.bad(),
+            _ => None,
+        };
+        if let Some(state) = breaker {
+            tracing::warn!(upstream = &*self.name, %state, "a breaker changes");
+        }
+        AttemptNote {
+            attempt: self.number,
+            upstream: self.name.to_string(),
+            elapsed_ms: u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX),
+            status: failure.and_then(Failure::status),
+            request_id: self.request_id.clone(),
+            failure: failure.map(Failure::word),
+            because: match failure {
+                Some(Failure::NoProof(reason)) => Some(reason.clone()),
+                _ => None,
+            },
+            breaker: breaker.map(|state| state.to_string()),
+            usage: failure.and(self.usage.clone()),
+            next: None,
+        }
+    }
+}
+
+impl Generation {
+    pub(super) async fn attempt(&mut self, asked: &mut Asked, ask: &mut Ask) -> Done {
+        // 1. Ask. What asking takes is given back before the answer comes, which may take its time.
+        asked.input_estimate = bill::estimated_input(&self.service, &ask.body());
+        let asking = {
+            let (service, client) = (std::sync::Arc::clone(&self.service), &self.course.credential);
+            let mut headers = ask.order.headers.clone();
+            headers.extend(service.fleet.credential(asked.upstream, client));
+            let (upstream, path, body) = (asked.upstream, ask.order.path.clone(), ask.body());
+            Box::pin(async move { service.ask(upstream, Method::POST, &path, headers, body).await })
+        };
+        let answer = match self.absence.or(asking).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(failure)) => return Done::Failed(unasked(&failure, &self.service)),
+            Err(cut) => return Done::Stopped(cut),
+        };
+        let (mut head, body) = answer.into_parts();
+        let id = RequestId::of(&head.headers, &self.course.id);
+        asked.request_id = Some(id.to_string());
+        headers::set_attempts(&mut head.headers, asked.number);
+
+        // 2. Judge the answer. Only a stream of events can be kept.
+        if let Some(refusal) = unusable(&head) {
+            return Done::Failed(Failure::Refused(refusal, Why::Lasting));
+        }
+        if !head.status.is_success() {
+            return self.error_answer(head, body).await;
+        }
+        if headers::kind(&head.headers) != headers::Kind::Events {
+            return self.other_answer(asked, head, body, &id).await;
+        }
+
+        // 3. Read it to its end, append what comes. From here on the log has what there is; of the request nothing is needed.
+        let mut note = asked.note(None);
+        note.status = Some(head.status.as_u16());
+        let joining = ask.joining.take();
+        ask.forget();
+        self.course.heard = true;
+        if self.course.opened.is_some() {
+            // The one that the client gets to see.
+            self.course.id = id;
+        }
+        self.tell(Opened::Stream(Box::new(head)));
+        self.read(asked, body, note.entry(), joining).await
+    }
+
+    /// An error of the upstream: its words, if they come whole.
+    async fn error_answer(&mut self, head: Parts, body: UpstreamBody) -> Done {
+        let read = tokio::time::timeout(self.service.clocks.silence, whole(body));
+        match self.absence.or(read).await {
+            Ok(Ok(Some(body))) => Done::Failed(Failure::Answer(Box::new(head), body)),
+            Ok(_) => {
+                let status = head.status.as_u16();
+                let message = format!("the upstream answered {status}, and its words did not come whole");
+                let why = if status >= 500 { Why::Connection } else { Why::Lasting };
+                Done::Failed(Failure::Refused(Refusal::new(502, ErrorKind::Api, message), why))
+            }
+            Err(cut) => Done::Stopped(cut),
+        }
+    }
+
+    /// Something that is neither a stream nor an error: whoever asked first may make something of it.
+    async fn other_answer(
+        &mut self,
+        asked: &mut Asked,
+        head: Parts,
+        body: UpstreamBody,
+        id: &RequestId,
+    ) -> Done {
+        let message =
+            "the upstream did not answer with a stream of events: its answer was passed on, and not kept";
+        let refusal = Refusal::new(502, ErrorKind::Api, message);
+        if self.course.opened.is_none() {
+            return Done::Failed(Failure::Refused(refusal, Why::Lasting));
+        }
+        let error = EndError::of_refusal(&refusal, id);
+        let failure = Failure::Refused(refusal, Why::Lasting);
+        let note = asked.note(Some(&failure));
+        let end = super::End { outcome: Outcome::Failed, error, event: None };
+        self.end(end, crate::record::Ending::default(), note).await;
+        self.tell(Opened::Other(Box::new(http::Response::from_parts(head, body))));
+        Done::Ended
+    }
+
+    /// Appends a stream's frames as they come; at its end the last record.
+    pub(super) async fn read(
+        &mut self,
+        asked: &mut Asked,
+        mut body: UpstreamBody,
+        note: Entry,
+        joining: Option<Box<Joining>>,
+    ) -> Done {
+        let mut intake = Intake::new(joining);
+        intake.add(note);
+        let mut clocks = ReadClocks::new(&self.service.clocks);
+        loop {
+            let halt = poll_fn(|cx| clocks.poll(cx, &mut self.absence, &mut body, &mut intake)).await;
+            if let Some((usage, is_final)) = intake.news() {
+                self.running.set_progress(Progress { usage, is_final });
+            }
+            let Some(halt) = halt else {
+                if self.append_gathered(&mut intake).await.is_err() {
+                    return Done::Ended;
+                }
+                if intake.has_content() {
+                    self.goes_on(asked);
+                }
+                continue;
+            };
+            // Closed before the end is told: whoever stops a stream knows that the upstream knows.
+            match halt {
+                Halt::Over => body.finish(),
+                Halt::Cut(_) | Halt::NoProof(_) => drop(body),
+            }
+            return self.halted(asked, intake, halt).await;
+        }
+    }
+
+    /// Content has come.
+    fn goes_on(&self, asked: &mut Asked) {
+        if let Some(permit) = asked.permit.as_mut().filter(|permit| permit.is_probe()) {
+            // Others wait for what becomes of it, and an answer may take minutes.
+            permit.good();
+        }
+        if self.running.is_recovering() {
+            self.running.set_recovering(false);
+        }
+    }
+
+    /// The answer is whole: it may stand in for another.
+    fn remember(&self) {
+        if let Some(key) = self.course.cache_key {
+            self.service.cache.remember(key, self.running.id);
+        }
+    }
+
+    async fn halted(&mut self, asked: &mut Asked, mut intake: Intake, halt: Halt) -> Done {
+        // The last bytes may hold the end, which lacks its blank line. Who stops a stream wants nothing more of it, whole or not.
+        if let Halt::Over | Halt::Cut(Cut::Upstream | Cut::Silence | Cut::Progress) = halt {
+            intake.finish(Time::now());
+        }
+        (asked.usage, asked.stop_reason) = (intake.usage().cloned(), intake.stop_reason());
+        let failure = match (halt, intake.error()) {
+            (Halt::NoProof(reason), _) => Some(Failure::NoProof(reason)),
+            (_, Some(error)) => {
+                let error = Box::new(error.clone());
+                intake.error_frame().map(|frame| Failure::InBand(error, frame))
+            }
+            (Halt::Cut(cut), None) if cut.may_be_mended() && !intake.is_over() => Some(Failure::Cut(cut)),
+            (Halt::Cut(cut), None) if !intake.is_over() => return self.cut(asked, intake, cut).await,
+            _ => None,
+        };
+        if let Some(failure) = failure {
+            if self.append_gathered(&mut intake).await.is_err() {
+                return Done::Ended;
+            }
+            return Done::Failed(failure);
+        }
+        if let Some(permit) = &mut asked.permit {
+            permit.good();
+            self.remember();
+        }
+        self.bill(asked, Over::Whole(bill::of(intake.stop_reason().as_deref()))).await;
+        intake.add(intake.ending().entry(Outcome::Completed));
+        // What went wrong with it was said, and there is nobody else to tell.
+        drop(self.append_gathered(&mut intake).await);
+        Done::Ended
+    }
+
+    /// Ends it as it was wished, or as it must: nothing of it is to be mended.
+    async fn cut(&mut self, asked: &Asked, mut intake: Intake, cut: Cut) -> Done {
+        tracing::info!(stream = %self.running.id, ?cut, "the stream is cut; its readers are told");
+        let mut ending = intake.ending();
+        if let Some(cancel) = cancel(cut) {
+            intake.add(cancel);
+        }
+        ending.error = Some(cut.error(Some(&self.course.id)));
+        let mut last = vec![ending.entry(cut.outcome())];
+        let kept = self.append_gathered(&mut intake).await.is_ok();
+        self.bill(asked, Over::Cut(bill::by(cut))).await;
+        if kept {
+            drop(self.append(&std::mem::take(&mut last)).await);
+        }
+        Done::Ended
+    }
+
+    async fn append_gathered(&mut self, intake: &mut Intake) -> Result<(), perennial_log::Error> {
+        if intake.is_empty() {
+            return Ok(());
+        }
+        let entries = intake.entries();
+        self.append(&entries).await?;
+        intake.give_back(entries);
+        Ok(())
+    }
+}
+
+/// The failure that it is when nobody answers.
+fn unasked(failure: &UpstreamFailure, service: &Service) -> Failure {
+    let why = match failure {
+        UpstreamFailure::Address => Why::Lasting,
+        UpstreamFailure::FirstByte => Why::FirstByte,
+        _ => Why::Connection,
+    };
+    Failure::Refused(service.refusal(failure), why)
+}
+
+/// A client that follows a redirect would take its key, or one of this gateway's, to another host; and nobody here changes protocols.
+fn unusable(head: &Parts) -> Option<Refusal> {
+    crate::service::unusable(head.status, &head.headers)
+}
