@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::access::{Access, Key, Secret};
 use crate::fallback::{Cache, Fallback};
-use crate::generation::{Live, OnDisconnect, Recovery};
+use crate::generation::{Guard, Live, OnDisconnect, Recovery};
 use crate::lanes::Lanes;
 use crate::limits::{Clocks, Limits};
 use crate::server;
@@ -48,6 +48,7 @@ pub struct Builder {
     breaker: BreakerPolicy,
     fallback: Fallback,
     ledger: Option<Arc<Ledger>>,
+    guard: Guard,
 }
 
 /// A gateway that cannot be built as asked.
@@ -103,6 +104,7 @@ impl Gateway {
             breaker: BreakerPolicy::default(),
             fallback: Fallback::default(),
             ledger: None,
+            guard: Guard::default(),
         }
     }
 
@@ -182,6 +184,13 @@ impl Builder {
     #[must_use]
     pub fn recovery(mut self, recovery: Recovery) -> Self {
         self.recovery = recovery;
+        self
+    }
+
+    /// See [`Guard`].
+    #[must_use]
+    pub fn guard(mut self, guard: Guard) -> Self {
+        self.guard = guard;
         self
     }
 
@@ -306,6 +315,7 @@ impl Builder {
             cache: Cache::new(self.fallback.cache.unwrap_or_default()),
             fallback: self.fallback,
             ledger: self.ledger,
+            guard: self.guard,
             retries: RetryBucket::new(self.recovery.budget),
             answers: self.answers,
             log: self.log.unwrap_or_else(|| Arc::new(MemoryLog::new(MemoryOptions::default()))),

@@ -47,7 +47,7 @@ mod web;
 pub use access::{Key, Secret};
 pub use fallback::{CachePolicy, Fallback, MaxCachedAnswers, MaxCachedBytes};
 pub use gateway::{BuildError, Builder, Gateway, Handle, RunError};
-pub use generation::{InvalidPolicy, MaxHops, MaxRecoveryTokens, OnClock, OnDisconnect, Recovery};
+pub use generation::{Guard, InvalidPolicy, MaxHops, MaxRecoveryTokens, OnClock, OnDisconnect, Recovery};
 pub use limits::{
     Clocks, Limits, MaxBodyBytes, MaxConnections, MaxDetachedTokens, MaxGrace, MaxReaders, MaxStreams,
     MaxStreamsPerKey, MaxUnread,

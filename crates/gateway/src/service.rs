@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::access::Access;
 use crate::fallback::{Cache, Fallback};
-use crate::generation::{Live, OnDisconnect, Recovery};
+use crate::generation::{Guard, Live, OnDisconnect, Recovery};
 use crate::limits::{Clocks, Limits};
 use crate::refusal::Refusal;
 use crate::streams::IdempotencyKeys;
@@ -25,6 +25,7 @@ pub(crate) struct Service {
     pub(crate) limits: Limits,
     pub(crate) clocks: Clocks,
     pub(crate) recovery: Recovery,
+    pub(crate) guard: Guard,
     pub(crate) fleet: Fleet,
     /// How much of the traffic may be further attempts.
     pub(crate) retries: RetryBucket,

@@ -9,6 +9,7 @@
 //! | turn bytes into events | [`EventDecoder`] |
 //! | fold events into the message | [`Transcript`] |
 //! | know how the stream ended | [`End`] |
+//! | notice that a text goes round in circles | [`Repetition`] |
 //! | read a tool's input while it arrives | [`PartialJson`] |
 //! | hold a stream against the grammar | [`Lint`] |
 //!
@@ -50,6 +51,7 @@ mod lint;
 mod message;
 mod partial;
 mod raw;
+mod repetition;
 mod surrogate;
 mod tool_input;
 mod transcript;
@@ -70,6 +72,7 @@ pub use open::Rest;
 pub use partial::*;
 pub use perennial_sse as sse;
 pub use raw::Raw;
+pub use repetition::{Loop, LoopSize, Repetition};
 pub use tool_input::{InputFault, ToolInput};
 pub use transcript::{BlockStatus, Effect, Ignored, Transcript};
 pub use usage::{CacheCreation, OutputTokensDetails, ServerToolUsage, Usage};

@@ -193,7 +193,7 @@ impl Generation {
         note: Entry,
         joining: Option<Box<Joining>>,
     ) -> Done {
-        let mut intake = Intake::new(joining);
+        let mut intake = Intake::new(joining, self.service.guard);
         intake.add(note);
         let mut clocks = ReadClocks::new(&self.service.clocks);
         loop {

@@ -7,9 +7,10 @@
 use bytes::Bytes;
 use perennial_log::{Entry, Kind, Time};
 use perennial_protocol::sse::{Decoder, Frame};
-use perennial_protocol::{ApiError, Event, Received, Usage};
+use perennial_protocol::{ApiError, Event, Loop, Received, Usage};
 use perennial_recovery::{Piece, Splice};
 
+use super::guard::{Guard, Watch};
 use crate::record::{EndError, Ending, SeamNote};
 
 /// Takes one attempt's stream apart.
@@ -19,6 +20,7 @@ pub(crate) struct Intake {
     entries: Vec<Entry>,
     seen: Seen,
     joining: Option<Box<Joining>>,
+    watch: Option<Box<Watch>>,
 }
 
 /// How an attempt goes on with what readers have.
@@ -62,11 +64,14 @@ pub(crate) enum Unusable {
     TooLarge,
     /// The texts of two attempts cannot be joined.
     NoProof(String),
+    /// The answer goes round in circles, and that is not wanted.
+    Repeating,
 }
 
 impl Intake {
-    pub(crate) fn new(joining: Option<Box<Joining>>) -> Self {
-        Self { decoder: Decoder::new(), entries: Vec::new(), seen: Seen::default(), joining }
+    pub(crate) fn new(joining: Option<Box<Joining>>, guard: Guard) -> Self {
+        let watch = Watch::new(guard);
+        Self { decoder: Decoder::new(), entries: Vec::new(), seen: Seen::default(), joining, watch }
     }
 
     /// Takes a piece that came at `time`.
@@ -81,6 +86,14 @@ impl Intake {
                 joining.take(frame, &raw, time, &mut self.entries)?;
             } else {
                 self.entries.push(Entry { kind: Kind::Event, time, payload: raw });
+            }
+            if let Some(watch) = &mut self.watch
+                && let Some(found) = watch.see(&frame)
+            {
+                self.entries.push(notice(found).at(time));
+                if watch.stops() {
+                    return Err(Unusable::Repeating);
+                }
             }
         }
         Ok(())
@@ -281,6 +294,12 @@ impl Seen {
     }
 }
 
+/// The word to readers that an answer goes round in circles.
+fn notice(found: Loop) -> Entry {
+    let notice = serde_json::json!({"reason": "repeating", "unit": found.unit, "times": found.times});
+    Entry::new(Kind::Notice, notice.to_string())
+}
+
 /// `part` as a share of `whole`, if it lies within it; else a copy.
 fn part_of(whole: &Bytes, part: &[u8]) -> Bytes {
     let (begin, at) = (whole.as_ptr().addr(), part.as_ptr().addr());
@@ -309,7 +328,7 @@ mod tests {
     );
 
     fn entries(stream: &str, size: usize) -> (Vec<Entry>, Intake) {
-        let mut intake = Intake::new(None);
+        let mut intake = Intake::new(None, Guard::Off);
         let mut entries = Vec::new();
         for piece in stream.as_bytes().chunks(size) {
             intake.take(&Bytes::copy_from_slice(piece), Time::default()).unwrap();
@@ -349,7 +368,7 @@ mod tests {
         for ends in ["\n", "\r\n", "\r"] {
             let stream = STREAM.replace('\n', ends);
             for cut in 0..=stream.len() {
-                let mut intake = Intake::new(None);
+                let mut intake = Intake::new(None, Guard::Off);
                 intake.take(&Bytes::copy_from_slice(&stream.as_bytes()[..cut]), Time::default()).unwrap();
                 intake.finish(Time::default());
                 let mut all = Vec::new();

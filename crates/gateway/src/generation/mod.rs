@@ -7,6 +7,7 @@ mod absence;
 mod attempt;
 mod bill;
 mod failure;
+mod guard;
 mod intake;
 mod live;
 mod mending;
@@ -39,6 +40,7 @@ use crate::refusal::{Refusal, RequestId};
 use crate::service::Service;
 use crate::upstream::{Choice, Permit, Tried, UpstreamBody};
 
+pub use self::guard::Guard;
 pub(crate) use self::live::{Begun, Live};
 pub use self::mending::{MaxHops, MaxRecoveryTokens, OnClock, Recovery};
 pub use self::policy::{InvalidPolicy, OnDisconnect};

@@ -102,6 +102,7 @@ fn gather(cx: &mut Context<'_>, body: &mut UpstreamBody, intake: &mut Intake) ->
                 match intake.take(&piece, *time.get_or_insert_with(Time::now)) {
                     Ok(()) => {}
                     Err(Unusable::TooLarge) => return (true, Some(Halt::Cut(Cut::EventTooLarge))),
+                    Err(Unusable::Repeating) => return (true, Some(Halt::Cut(Cut::Repeating))),
                     Err(Unusable::NoProof(reason)) => return (true, Some(Halt::NoProof(reason))),
                 }
             }

@@ -3,6 +3,7 @@
 
 mod access;
 mod cancel;
+mod guard;
 mod idempotency;
 mod leak;
 mod limits;

@@ -1,0 +1,49 @@
+//! The guard: watches the text of an answer for loops, where it is told to.
+
+use perennial_protocol::sse::Frame;
+use perennial_protocol::{Delta, Event, Loop, Received, Repetition};
+
+/// What is done about an answer that goes round in circles. Watching costs reading every delta, so by default nobody does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Guard {
+    /// Nobody watches.
+    #[default]
+    Off,
+    /// Readers are told, in a notice.
+    Warn,
+    /// Readers are told, and the answer is stopped.
+    Stop,
+}
+
+/// A text that is watched.
+#[derive(Debug)]
+pub(super) struct Watch {
+    guard: Guard,
+    repetition: Repetition,
+    block: Option<u64>,
+}
+
+impl Watch {
+    pub(super) fn new(guard: Guard) -> Option<Box<Self>> {
+        let watch = Self { guard, repetition: Repetition::default(), block: None };
+        (guard != Guard::Off).then(|| Box::new(watch))
+    }
+
+    /// Whether the answer is to be stopped where it loops.
+    pub(super) fn stops(&self) -> bool {
+        self.guard == Guard::Stop
+    }
+
+    /// Looks at a frame.
+    pub(super) fn see(&mut self, frame: &Frame<'_>) -> Option<Loop> {
+        if frame.event() == b"ping" {
+            return None;
+        }
+        let event = Received::read(*frame).ok()?.event?;
+        let Event::ContentBlockDelta { index, delta: Delta::Text(text) } = event else { return None };
+        if self.block.replace(index) != Some(index) {
+            self.repetition = Repetition::default();
+        }
+        self.repetition.push(&text)
+    }
+}
