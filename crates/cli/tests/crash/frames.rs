@@ -71,6 +71,18 @@ pub(crate) fn name(bytes: &[u8]) -> String {
     value["event"].as_str().unwrap().to_owned()
 }
 
+/// The text that events say, all in all.
+pub(crate) fn said(events: &[Vec<u8>]) -> String {
+    let mut said = String::new();
+    for event in events.iter().filter(|event| name(event) == "content_block_delta") {
+        let text = text(event);
+        let data = text.lines().find_map(|line| line.strip_prefix("data: ")).unwrap();
+        let value: Value = serde_json::from_str(data).unwrap();
+        said.push_str(value["delta"]["text"].as_str().unwrap());
+    }
+    said
+}
+
 pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
