@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::exit::EXIT_CODES;
-use crate::{ask, decode, doctor, serve, sim};
+use crate::{ask, decode, doctor, keys, serve, sim, usage};
 
 /// Streams from Claude that do not break.
 #[derive(Debug, Parser)]
@@ -22,8 +22,12 @@ pub(crate) enum Command {
     Decode(decode::DecodeArgs),
     /// See whether key, address, network and clock are in place, in words
     Doctor(doctor::DoctorArgs),
+    /// Make, list, rotate and revoke the keys that a gateway gives out
+    Keys(keys::KeysArgs),
     /// Run the gateway: what SDKs and applications talk to instead of the Claude API
     Serve(serve::ServeArgs),
     /// Run the simulator: a Claude to build and test against
     Sim(sim::SimArgs),
+    /// Sum up what was used and what it cost
+    Usage(usage::UsageArgs),
 }

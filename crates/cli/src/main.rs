@@ -11,12 +11,17 @@ mod doctor;
 mod embedded;
 mod event_line;
 mod exit;
+mod keys;
+mod ledger;
 mod listen;
 mod logging;
+mod moment;
 mod output;
 mod serve;
 mod sim;
 mod store;
+mod table;
+mod usage;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -39,8 +44,10 @@ fn main() -> ExitCode {
         Command::Ask(args) => ask::run(&args),
         Command::Decode(args) => decode::run(&args),
         Command::Doctor(args) => doctor::run(&args),
+        Command::Keys(args) => keys::run(&args),
         Command::Serve(args) => serve::run(&args),
         Command::Sim(args) => sim::run(&args),
+        Command::Usage(args) => usage::run(&args),
     };
     match run {
         Ok(exit) => exit.into(),

@@ -12,6 +12,7 @@ use perennial_gateway::{
 use tokio::sync::oneshot;
 
 use crate::exit::{Exit, Failure, say};
+use crate::ledger::MoneyArgs;
 use crate::listen::{self, Signals};
 use crate::sim::SimulatorArgs;
 use crate::store::StoreArgs;
@@ -65,6 +66,8 @@ pub(crate) struct ServeArgs {
         help_heading = "Streams"
     )]
     on_disconnect: OnDisconnect,
+    #[command(flatten, next_help_heading = "Money")]
+    money: MoneyArgs,
     #[command(flatten, next_help_heading = "Limits")]
     limits: LimitArgs,
     /// Seconds of silence after which a client gets a ping
@@ -138,11 +141,13 @@ async fn serve(args: &ServeArgs) -> Run {
     let mut clocks = Clocks::default();
     (clocks.ping, clocks.silence, clocks.drain) = (args.ping, args.silence, args.drain);
     let store = args.store.open().await?;
+    let ledger = Arc::new(args.money.open(&args.store).await?);
     let mut builder = Gateway::builder(target.url)
         .answers_from(target.words)
         .clocks(clocks)
         .limits(args.limits.limits())
         .log(Arc::clone(&store.log))
+        .ledger(Arc::clone(&ledger))
         .secret(store.secret)
         .threads(std::thread::available_parallelism().map_or(1, usize::from))
         .on_disconnect(args.on_disconnect);
@@ -189,6 +194,8 @@ async fn serve(args: &ServeArgs) -> Run {
             }
         }
     };
+    // The last rows are those of the streams that ended just now.
+    ledger.close().await.map_err(|error| Failure::new(Exit::Other, error))?;
     store.log.close().await.map_err(|error| Failure::new(Exit::Other, error))?;
     served.map(|()| Exit::Done).map_err(unusable)
 }

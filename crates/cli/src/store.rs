@@ -12,6 +12,9 @@ use perennial_log::{DiskLog, DiskOptions, Durability, Log, MemoryLog, MemoryOpti
 
 use crate::exit::{Exit, Failure};
 
+/// The ledger's file in the folder; what the database keeps beside it has names that begin so.
+pub(crate) const LEDGER: &str = "ledger.db";
+
 #[derive(Debug, Args)]
 pub(crate) struct StoreArgs {
     /// The folder for streams; without it `perennial` in the system's folder for data
@@ -32,19 +35,29 @@ pub(crate) struct Store {
 }
 
 impl StoreArgs {
+    pub(crate) fn is_memory(&self) -> bool {
+        self.durability == Durability::Memory
+    }
+
+    pub(crate) fn data(&self) -> Option<&Path> {
+        self.data.as_deref()
+    }
+
     pub(crate) async fn open(&self) -> Result<Store, Failure> {
         let retention = Retention::new(Duration::from_secs(self.retention * 3600));
-        if self.durability == Durability::Memory {
+        if self.is_memory() {
             let options = MemoryOptions { retention, ..MemoryOptions::default() };
             let secret = Secret::random().map_err(|error| Failure::new(Exit::Other, error))?;
             return Ok(Store { log: Arc::new(MemoryLog::new(options)), secret });
         }
-        let folder = self.folder()?;
+        let folder = folder(self.data())?;
         let unusable =
             |error: io::Error| Failure::new(Exit::Configuration, format!("{}: {error}", folder.display()));
         make_private(&folder).map_err(unusable)?;
-        let options =
-            DiskOptions::new().retention(retention).always_sync(self.durability == Durability::Always);
+        let options = DiskOptions::new()
+            .retention(retention)
+            .always_sync(self.durability == Durability::Always)
+            .neighbours(&[LEDGER]);
         let log = DiskLog::open(&folder, options).await.map_err(|error| {
             let hint =
                 if error.is_locked() { "; or give this one a folder of its own with --data" } else { "" };
@@ -53,21 +66,22 @@ impl StoreArgs {
         let secret = kept_secret(&folder.join("secret")).map_err(unusable)?;
         Ok(Store { log: Arc::new(log), secret })
     }
+}
 
-    fn folder(&self) -> Result<PathBuf, Failure> {
-        if let Some(folder) = self.data.as_ref().filter(|folder| !folder.as_os_str().is_empty()) {
-            return Ok(folder.clone());
-        }
-        let data = dirs::data_local_dir().ok_or_else(|| {
-            let message = "this system names no folder for data: say where streams are kept with --data DIR";
-            Failure::new(Exit::Configuration, message)
-        })?;
-        Ok(data.join("perennial"))
+/// The folder that was named, else the one that the system has for data.
+pub(crate) fn folder(named: Option<&Path>) -> Result<PathBuf, Failure> {
+    if let Some(folder) = named.filter(|folder| !folder.as_os_str().is_empty()) {
+        return Ok(folder.to_owned());
     }
+    let data = dirs::data_local_dir().ok_or_else(|| {
+        let message = "this system names no folder for data: say where it is kept with --data DIR";
+        Failure::new(Exit::Configuration, message)
+    })?;
+    Ok(data.join("perennial"))
 }
 
 /// Streams are what people asked and were told: nobody else's business.
-fn make_private(folder: &Path) -> io::Result<()> {
+pub(crate) fn make_private(folder: &Path) -> io::Result<()> {
     if folder.is_dir() {
         return Ok(());
     }

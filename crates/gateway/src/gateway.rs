@@ -304,8 +304,13 @@ impl Builder {
             Some(secret) => secret,
             None => Secret::random().map_err(Unbuildable::Secret)?,
         };
-        let access =
-            Access { clients: self.clients, operators: self.operators, origins: self.origins, secret };
+        let access = Access {
+            clients: self.clients,
+            operators: self.operators,
+            origins: self.origins,
+            secret,
+            ledger: self.ledger.clone(),
+        };
         let service = Service {
             access,
             limits: self.limits,

@@ -46,9 +46,11 @@ async fn answer(service: &Arc<Service>, id: &RequestId, request: Request) -> Res
     // 4. A stream of it: the request into the log, and a generation that asks the upstream. From here on what becomes of it when the client
     //    leaves is the policy's to say: the server drops this future, or later the body, and the reader's presence with it.
     let path = upward(&head.uri);
-    let order = ordered(service, &head.headers, caller.owner, path, body, service.on_disconnect)?;
+    let on_disconnect = caller.on_disconnect(service.on_disconnect);
+    let order = ordered(service, &head.headers, caller.owner.clone(), path, body, on_disconnect)?;
     let credential = service.access.credential(&head.headers);
-    let Begun { running, presence, opened, .. } = Live::begin(service, order, credential, None, true)?;
+    let Begun { running, presence, opened, .. } =
+        Live::begin(service, order, credential, caller.key.as_ref(), true)?;
 
     // 5. What the upstream answers. Errors, and JSON where a stream was asked for, are passed on as they are; what cannot be an answer is none.
     let opened = tokio::time::timeout(service.clocks.early_open, opened);

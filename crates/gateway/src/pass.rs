@@ -27,7 +27,7 @@ pub(crate) async fn pass(State(service): State<Arc<Service>>, request: Request) 
 
 async fn passed(service: &Service, request: Request) -> Result<Response, Refusal> {
     let (head, body) = request.into_parts();
-    service.access.admit(&head.headers)?;
+    service.access.admit(&head.headers)?.may_pass(head.uri.path())?;
     let body = request::read(body, service.limits.body, &service.clocks).await?;
     let (headers, client) = (headers::up(&head.headers), service.access.credential(&head.headers));
     let path = head.uri.path_and_query().map_or("/", |path| path.as_str());

@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::admission::{Accounts, Ask, Denied, Moment, Reservation};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::keys::{Keys, NewKey, Shown, VirtualKey};
 use crate::money;
 use crate::prices::Prices;
@@ -25,6 +25,9 @@ const BATCH: usize = 512;
 
 /// The longest wait between two tries to write.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
+
+/// How long a group of rows may take. A connection whose other end is gone without a word would take for ever.
+const GROUP: Duration = Duration::from_secs(30);
 
 /// How long [`Ledger::close`] tries to write what waits.
 const LAST_TRY: Duration = Duration::from_secs(10);
@@ -99,7 +102,7 @@ impl Ledger {
         shared.load_spending().await?;
         let shared = Arc::new(shared);
         let (stop, stopped) = watch::channel(false);
-        let writer = tokio::spawn(write(Arc::clone(&shared), options.refresh, stopped));
+        let writer = tokio::spawn(write(LastWords(Arc::clone(&shared)), options.refresh, stopped));
         Ok(Self { shared, stop, writer: Mutex::new(Some(writer)) })
     }
 
@@ -227,12 +230,12 @@ impl Ledger {
         }
         self.shared.queue.close("the ledger closes");
         self.shared.store.close().await;
-        flushed.unwrap_or_else(|_| Err(crate::Error::behind("the database does not answer")))
+        flushed.unwrap_or_else(|_| Err(Error::behind("the database does not answer")))
     }
 
     async fn reloaded(&self, id: &str) -> Result<Arc<VirtualKey>> {
         self.shared.load_keys().await?;
-        self.keys().get(id).ok_or_else(|| crate::Error::not_found(format!("there is no key `{id}` any more")))
+        self.keys().get(id).ok_or_else(|| Error::not_found(format!("there is no key `{id}` any more")))
     }
 }
 
@@ -272,7 +275,8 @@ impl Shared {
             if rows.is_empty() {
                 return true;
             }
-            match self.store.write(&rows).await {
+            let written = tokio::time::timeout(GROUP, self.store.write(&rows)).await;
+            match written.unwrap_or_else(|_| Err(Error::behind("the database does not answer"))) {
                 Ok(written) => {
                     for (row, is_new) in rows.iter().zip(written) {
                         if let Some(account) = row.key.as_deref().and_then(|key| self.accounts.get(key)) {
@@ -300,7 +304,8 @@ impl Shared {
 }
 
 /// The one task that writes: rows as they come, many at once, and a look at what others did now and then.
-async fn write(shared: Arc<Shared>, refresh: Duration, mut stop: watch::Receiver<bool>) {
+async fn write(writer: LastWords, refresh: Duration, mut stop: watch::Receiver<bool>) {
+    let shared = &writer.0;
     let mut refreshed = tokio::time::interval(refresh.max(Duration::from_millis(10)));
     refreshed.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut wait = Duration::ZERO;
@@ -309,8 +314,10 @@ async fn write(shared: Arc<Shared>, refresh: Duration, mut stop: watch::Receiver
             () = shared.queue.work.notified(), if wait.is_zero() => {}
             () = tokio::time::sleep(wait), if !wait.is_zero() => {}
             _ = refreshed.tick() => {
-                if let Err(error) = shared.refresh().await {
-                    tracing::warn!(%error, "the ledger cannot be read");
+                match tokio::time::timeout(GROUP, shared.refresh()).await {
+                    Ok(Ok(())) => {}
+                    Ok(Err(error)) => tracing::warn!(%error, "the ledger cannot be read"),
+                    Err(_) => tracing::warn!("the ledger cannot be read: the database does not answer"),
                 }
             }
             () = stopped(&mut stop) => {
@@ -323,6 +330,15 @@ async fn write(shared: Arc<Shared>, refresh: Duration, mut stop: watch::Receiver
         } else {
             (wait * 2).clamp(Duration::from_millis(100), LONGEST_WAIT)
         };
+    }
+}
+
+/// However the writer ends, with its runtime too: what it leaves is put into words, and so is what comes later.
+struct LastWords(Arc<Shared>);
+
+impl Drop for LastWords {
+    fn drop(&mut self) {
+        self.0.queue.close("nobody writes any more");
     }
 }
 

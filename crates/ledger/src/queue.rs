@@ -135,3 +135,69 @@ fn in_words(row: &Row, why: &str) {
     let row = serde_json::to_string(row).unwrap_or_default();
     tracing::error!(%row, why, "a row could not be written to the ledger");
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::ledger::Ledger;
+
+    /// What is logged while it is the thread's default.
+    #[derive(Clone, Default)]
+    struct Said(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Said {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Said {
+        fn listen(&self) -> tracing::subscriber::DefaultGuard {
+            let said = self.clone();
+            let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || said.clone());
+            tracing::subscriber::set_default(subscriber.finish())
+        }
+
+        fn text(&self) -> String {
+            String::from_utf8(self.0.lock().clone()).unwrap()
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_put_into_words() {
+        let said = Said::default();
+        let _listening = said.listen();
+        let queue = Queue::new(MaxUnwritten(1));
+        queue.push(Row::new("strm_waiting", 1, "m", "u"));
+        assert_eq!(queue.admits().unwrap_err().status(), 503);
+        queue.close("a test");
+        queue.push(Row::new("strm_late", 1, "m", "u"));
+        let text = said.text();
+        for stream in ["strm_waiting", "strm_late"] {
+            assert!(text.contains(&format!(r#""stream":"{stream}""#)) && text.contains("a test"), "{text}");
+        }
+        assert_eq!(queue.len(), 0);
+    }
+
+    #[test]
+    fn a_ledger_whose_runtime_ends_says_what_it_leaves() {
+        let said = Said::default();
+        let _listening = said.listen();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let ledger = runtime.block_on(Ledger::open("sqlite::memory:")).unwrap();
+        ledger.record(Row::new("strm_waiting", 1, "m", "u"));
+        drop(runtime);
+        ledger.record(Row::new("strm_late", 1, "m", "u"));
+        for stream in ["strm_waiting", "strm_late"] {
+            assert!(said.text().contains(stream), "{}", said.text());
+        }
+    }
+}

@@ -123,6 +123,11 @@ async fn a_foreign_directory_is_left_alone() {
     let file = directory.path().join("thesis.txt");
     let error = refused(&file).await;
     assert!(error.to_string().contains("thesis.txt"), "{error}");
+
+    // What was said to be there may be.
+    let options = DiskOptions::new().neighbours(&["thesis"]);
+    DiskLog::open(directory.path(), options).await.unwrap().close().await.unwrap();
+    assert!(file.exists());
 }
 
 /// A start that was cut off while the store was made leaves nothing that the next start stumbles over.

@@ -4,6 +4,7 @@
 mod ask;
 mod decode;
 mod doctor;
+mod money;
 mod rig;
 mod services;
 mod tls;

@@ -192,6 +192,8 @@ fn the_usual_limit_on_open_files_is_none_of_ours() {
         shell.args(["-c", "ulimit -Sn 64; exec \"$@\"", "sh", env!("CARGO_BIN_EXE_perennial"), name]);
         shell
             .args(["--listen", "127.0.0.1:0"])
+            // The folder of whoever runs this is not for tests.
+            .env("PERENNIAL_DURABILITY", "memory")
             .env_remove("ANTHROPIC_BASE_URL")
             .env_remove("ANTHROPIC_API_KEY");
         let service = Service::start(shell.stdout(Stdio::piped()).stderr(Stdio::piped()));

@@ -5,8 +5,11 @@ mod key;
 mod local;
 mod owner;
 
+use std::sync::Arc;
+
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName, HeaderValue};
+use perennial_ledger::{Ledger, VirtualKey};
 use perennial_log::{StreamId, Time};
 use perennial_protocol::ErrorKind;
 
@@ -15,6 +18,7 @@ pub use self::capability::Secret;
 pub(crate) use self::key::Credential;
 pub use self::key::Key;
 pub(crate) use self::owner::Owner;
+use crate::generation::OnDisconnect;
 use crate::refusal::Refusal;
 
 /// The rules of one gateway.
@@ -28,6 +32,8 @@ pub(crate) struct Access {
     pub(crate) origins: Vec<HeaderValue>,
     /// Under which capabilities are made.
     pub(crate) secret: Secret,
+    /// Where virtual keys are.
+    pub(crate) ledger: Option<Arc<Ledger>>,
 }
 
 /// Who asks.
@@ -36,18 +42,22 @@ pub(crate) struct Caller {
     pub(crate) owner: Owner,
     /// May read and stop whatever belongs to others.
     pub(crate) is_operator: bool,
+    /// The virtual key that was shown, with its rules.
+    pub(crate) key: Option<Arc<VirtualKey>>,
 }
 
 impl Access {
     pub(crate) fn asks_for_keys(&self) -> bool {
-        !self.clients.is_empty() || !self.operators.is_empty()
+        // Keys that have expired or were revoked count: taking back the last one must not open the gateway.
+        let has_virtual = self.ledger.as_ref().is_some_and(|ledger| !ledger.keys().is_empty());
+        has_virtual || !self.clients.is_empty() || !self.operators.is_empty()
     }
 
     /// Who sends these headers, if they may ask.
     pub(crate) fn admit(&self, headers: &HeaderMap) -> Result<Caller, Refusal> {
         if !self.asks_for_keys() {
             local::local_only(headers, &self.origins)?;
-            return Ok(Caller { owner: Owner::local(), is_operator: true });
+            return Ok(Caller { owner: Owner::local(), is_operator: true, key: None });
         }
         let refuse = |message| Err(Refusal::new(401, ErrorKind::Authentication, message));
         let Some(shown) = key::shown(headers) else {
@@ -58,11 +68,20 @@ impl Access {
         for (keys, is_operator) in [(&self.clients, false), (&self.operators, true)] {
             for key in keys {
                 if key.is(shown) {
-                    caller = Some(Caller { owner: Owner::of(key), is_operator });
+                    caller = Some(Caller { owner: Owner::of(key), is_operator, key: None });
                 }
             }
         }
-        caller.map_or_else(|| refuse("this key is none of this gateway's"), Ok)
+        if let Some(caller) = caller {
+            return Ok(caller);
+        }
+        self.virtual_caller(shown)?.map_or_else(|| refuse("this key is none of this gateway's"), Ok)
+    }
+
+    fn virtual_caller(&self, shown: &[u8]) -> Result<Option<Caller>, Refusal> {
+        let Some(ledger) = &self.ledger else { return Ok(None) };
+        let found = ledger.keys().find(shown).map_err(|denied| Refusal::of_denied(&denied))?;
+        Ok(found.map(|key| Caller { owner: Owner::of_virtual(&key.id), is_operator: false, key: Some(key) }))
     }
 
     /// What a capability allows for a stream.
@@ -89,6 +108,23 @@ impl Access {
 }
 
 impl Caller {
+    /// What becomes of a stream of the caller's whose reader goes, where the request does not say: the key's rule, else the gateway's.
+    pub(crate) fn on_disconnect(&self, otherwise: OnDisconnect) -> OnDisconnect {
+        let rule = self.key.as_ref().and_then(|key| key.rules.on_disconnect.as_deref());
+        // Rules are checked when they are made.
+        rule.and_then(|rule| rule.parse().ok()).unwrap_or(otherwise)
+    }
+
+    /// Whether a request of the caller may be passed on to `path` without a look at what it costs.
+    pub(crate) fn may_pass(&self, path: &str) -> Result<(), Refusal> {
+        if self.key.is_some() && path.starts_with("/v1/messages/batches") {
+            return Err(Refusal::forbidden(
+                "batches are billed to the account behind this gateway, which does not tell its keys apart: a virtual key cannot use them",
+            ));
+        }
+        Ok(())
+    }
+
     /// Whether the caller may read and stop what belongs to `owner`.
     pub(crate) fn may_have(&self, owner: &Owner) -> bool {
         self.is_operator || self.owner == *owner
@@ -97,12 +133,20 @@ impl Caller {
 
 #[cfg(test)]
 mod tests {
+    use perennial_ledger::NewKey;
+
     use super::*;
 
     fn access(clients: &[&str], operators: &[&str]) -> Access {
         let keys = |keys: &[&str]| keys.iter().map(|key| Key::new(key).unwrap()).collect();
         let secret = Secret::new([0; 32]);
-        Access { clients: keys(clients), operators: keys(operators), origins: Vec::new(), secret }
+        Access {
+            clients: keys(clients),
+            operators: keys(operators),
+            origins: Vec::new(),
+            secret,
+            ledger: None,
+        }
     }
 
     fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
@@ -169,5 +213,54 @@ mod tests {
         assert!(!caller("one").may_have(&Owner::local()));
         assert!(caller("chief").may_have(&caller("two").owner));
         assert!(!format!("{:?}", caller("one").owner).contains("one"), "the hash tells nothing");
+    }
+
+    #[tokio::test]
+    async fn a_virtual_key_is_admitted_while_it_may_be_used() {
+        let ledger = Arc::new(Ledger::open("sqlite::memory:").await.unwrap());
+        let mut access = access(&[], &["chief"]);
+        access.ledger = Some(Arc::clone(&ledger));
+        let mut new = NewKey::named("team");
+        new.rules.on_disconnect = Some("grace=7".to_owned());
+        let (key, first) = ledger.create_key(&new).await.unwrap();
+        let (other, another) = ledger.create_key(&NewKey::named("others")).await.unwrap();
+        let admit = |secret: &str| access.admit(&headers(&[("x-api-key", secret)]));
+        let caller = admit(first.expose()).unwrap();
+        assert_eq!(caller.key.as_ref().map(|key| &*key.id), Some(&*key.id));
+        assert!(!caller.is_operator && caller.owner.name() == key.id);
+        assert!(!caller.may_have(&admit(another.expose()).unwrap().owner));
+        assert!(admit("chief").unwrap().may_have(&caller.owner));
+        assert_eq!(caller.on_disconnect(OnDisconnect::Cancel).to_string(), "grace=7");
+        assert_eq!(admit("chief").unwrap().on_disconnect(OnDisconnect::Detach), OnDisconnect::Detach);
+        // A new secret is the same caller: its streams stay its own.
+        let (_, second) = ledger.rotate_key(&key.id, std::time::Duration::ZERO).await.unwrap();
+        assert_eq!(admit(second.expose()).unwrap().owner, caller.owner);
+        let refused = admit(first.expose()).unwrap_err();
+        assert!(refused.status() == 401 && refused.message().contains("newer"), "{refused:?}");
+        for path in ["/v1/messages/batches", "/v1/messages/batches/b_1/results"] {
+            assert_eq!(caller.may_pass(path).unwrap_err().status(), 403, "no way around the ledger");
+            assert!(admit("chief").unwrap().may_pass(path).is_ok());
+        }
+        assert!(caller.may_pass("/v1/messages/count_tokens").is_ok());
+        for key in [&key, &other] {
+            ledger.revoke_key(&key.id).await.unwrap();
+        }
+        assert!(admit(second.expose()).unwrap_err().message().contains("revoked"));
+        ledger.close().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_gateway_that_gave_out_keys_asks_for_them_even_when_all_are_revoked() {
+        let ledger = Arc::new(Ledger::open("sqlite::memory:").await.unwrap());
+        let mut access = access(&[], &[]);
+        access.ledger = Some(Arc::clone(&ledger));
+        let here = headers(&[("host", "localhost")]);
+        assert!(access.admit(&here).is_ok_and(|caller| caller.is_operator && caller.key.is_none()));
+        let (key, secret) = ledger.create_key(&NewKey::named("only")).await.unwrap();
+        ledger.revoke_key(&key.id).await.unwrap();
+        assert_eq!(access.admit(&here).unwrap_err().status(), 401);
+        let shown = headers(&[("x-api-key", secret.expose())]);
+        assert!(access.credential(&shown).is_empty(), "a key of ours never goes up");
+        ledger.close().await.unwrap();
     }
 }

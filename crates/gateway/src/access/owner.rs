@@ -5,7 +5,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::Key;
 
-/// To whom a stream belongs: a client key, by a hash that tells nothing about it, or this machine where there are no keys.
+/// To whom a stream belongs: a virtual key, by its id; a client key, by a hash that tells nothing about it; or this machine where there are no
+/// keys.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) struct Owner(Box<str>);
 
@@ -19,6 +20,11 @@ impl Owner {
         let hash = Sha256::digest(key.0.as_bytes());
         let hex: String = hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
         Self(format!("key_{hex}").into())
+    }
+
+    /// Of a virtual key. It stays the same when the key's secret is rotated, and is what the ledger calls it.
+    pub(super) fn of_virtual(id: &str) -> Self {
+        Self(id.into())
     }
 
     pub(crate) fn name(&self) -> &str {

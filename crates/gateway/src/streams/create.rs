@@ -86,7 +86,7 @@ async fn begin_once(
     }
     let credential = service.access.credential(from);
     let Some(key) = from.get(IDEMPOTENCY_KEY) else {
-        return Ok((kept(Live::begin(service, order, credential, None, false)?).await?, true));
+        return Ok((kept(Live::begin(service, order, credential, caller.key.as_ref(), false)?).await?, true));
     };
     order.headers.remove(IDEMPOTENCY_KEY);
     // Held until the stream is in the log, so that of two that come at once one makes it and the other finds it.
@@ -96,7 +96,7 @@ async fn begin_once(
         return Ok((stream, false));
     }
     order.idempotency = Some(repeated.as_order());
-    let stream = kept(Live::begin(service, order, credential, None, false)?).await?;
+    let stream = kept(Live::begin(service, order, credential, caller.key.as_ref(), false)?).await?;
     let head = service.log.head(stream).await.map_err(|error| Refusal::of_log(&error))?;
     keys.remember(repeated, &head);
     Ok((head.stream, true))

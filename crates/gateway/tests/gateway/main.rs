@@ -9,6 +9,7 @@ mod leak;
 mod limits;
 mod list;
 mod message;
+mod money;
 mod native;
 mod odd;
 mod openapi;

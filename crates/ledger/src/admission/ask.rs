@@ -1,6 +1,7 @@
 //! What a request could use at most.
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::row::Terms;
 
@@ -42,6 +43,10 @@ pub struct Ask {
     pub web_searches: u64,
     /// Whether it is to run on without a reader.
     pub detached: bool,
+    /// Other models that may answer or be asked on the way: fallbacks, advisors.
+    pub other_models: Vec<String>,
+    /// Whether the service may choose a model that the request does not name.
+    pub any_model: bool,
     pub(crate) terms: Terms,
 }
 
@@ -53,7 +58,8 @@ struct Body {
     service_tier: Option<String>,
     speed: Option<String>,
     inference_geo: Option<String>,
-    tools: Vec<Tool>,
+    tools: Option<Vec<Tool>>,
+    fallbacks: Option<Value>,
 }
 
 #[derive(Default, Deserialize)]
@@ -62,6 +68,7 @@ struct Tool {
     #[serde(rename = "type")]
     kind: Option<String>,
     max_uses: Option<u64>,
+    model: Option<String>,
 }
 
 impl Ask {
@@ -76,18 +83,39 @@ impl Ask {
     #[must_use]
     pub fn of(body: &[u8]) -> Self {
         let read: Body = serde_json::from_slice(body).unwrap_or_default();
-        let searches = read
-            .tools
-            .iter()
-            .filter(|tool| tool.kind.as_deref().is_some_and(|kind| kind.starts_with("web_search")));
-        Self {
+        let mut ask = Self {
             model: read.model.unwrap_or_default(),
             max_tokens: read.max_tokens.unwrap_or(MAX_OUTPUT_TOKENS),
             input_tokens: estimate(body),
-            web_searches: searches.map(|tool| tool.max_uses.unwrap_or(UNLIMITED_SEARCHES)).sum(),
-            detached: false,
             terms: Terms { tier: read.service_tier, speed: read.speed, geo: read.inference_geo },
+            ..Self::default()
+        };
+        for tool in read.tools.into_iter().flatten() {
+            if tool.kind.is_some_and(|kind| kind.starts_with("web_search")) {
+                ask.web_searches =
+                    ask.web_searches.saturating_add(tool.max_uses.unwrap_or(UNLIMITED_SEARCHES));
+            }
+            ask.other_models.extend(tool.model);
         }
+        match read.fallbacks {
+            None | Some(Value::Null) => {}
+            Some(Value::Array(models)) => models.iter().for_each(|model| ask.fall_back_to(model)),
+            // The service's own choice.
+            Some(_) => ask.any_model = true,
+        }
+        ask
+    }
+
+    fn fall_back_to(&mut self, model: &Value) {
+        match model.as_str().or_else(|| model.get("model")?.as_str()) {
+            Some(model) => self.other_models.push(model.to_owned()),
+            None => self.any_model = true,
+        }
+    }
+
+    /// All models that it names, the one that is asked first.
+    pub(crate) fn models(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(self.model.as_str()).chain(self.other_models.iter().map(String::as_str))
     }
 
     /// The same, to run on without a reader.
@@ -134,8 +162,24 @@ mod tests {
         );
         assert_eq!((ask.max_tokens, ask.web_searches), (5, 3 + UNLIMITED_SEARCHES));
         assert_eq!(ask.terms.speed.as_deref(), Some("fast"));
+        assert!(ask.other_models.is_empty() && !ask.any_model);
         assert_eq!(Ask::of(b"{}").max_tokens, MAX_OUTPUT_TOKENS);
         assert_eq!(Ask::of(b"nonsense").model, "");
+    }
+
+    #[test]
+    fn models_that_may_answer_in_its_place_are_seen() {
+        for (body, named, any) in [
+            (r#"{"model":"a","fallbacks":null,"tools":null}"#, &["a"][..], false),
+            (r#"{"model":"a","fallbacks":["b",{"model":"c"}]}"#, &["a", "b", "c"], false),
+            (r#"{"model":"a","fallbacks":"default"}"#, &["a"], true),
+            (r#"{"model":"a","fallbacks":[{"name":"b"}]}"#, &["a"], true),
+            (r#"{"model":"a","tools":[{"type":"advisor_20260301","model":"b"}]}"#, &["a", "b"], false),
+            (r#"{"model":"a","model":"b"}"#, &[""], false),
+        ] {
+            let ask = Ask::of(body.as_bytes());
+            assert_eq!((ask.models().collect::<Vec<_>>(), ask.any_model), (named.to_vec(), any), "{body}");
+        }
     }
 
     #[test]

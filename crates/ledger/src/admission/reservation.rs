@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::account::Hold;
 use super::{Account, Ask, Denied, Moment, Most, Why};
-use crate::keys::{self, VirtualKey};
+use crate::keys::{self, Rules, VirtualKey};
 use crate::ledger::Shared;
 use crate::money;
 use crate::row::Row;
@@ -41,10 +41,7 @@ impl Reservation {
         shared.queue.admits()?;
         let Some(key) = key else { return Ok(Self { shared: Arc::clone(shared), seat: None }) };
         keys::usable(key, now.wall)?;
-        if !key.rules.allows_model(&ask.model) {
-            let message = format!("this key may not ask the model `{}`", ask.model);
-            return Err(Denied::new(Why::Forbidden, message));
-        }
+        may_ask(&key.rules, ask)?;
         let account = shared.accounts.of(&key.id);
         let most = most(shared, ask, now.wall);
         let hold = account.lock().begin(key, most, now)?;
@@ -95,10 +92,7 @@ impl Reservation {
         // The key may have changed since.
         let key = self.shared.keys.get(&seat.key.id).unwrap_or_else(|| Arc::clone(&seat.key));
         keys::usable(&key, now.wall)?;
-        if !key.rules.allows_model(&ask.model) {
-            let message = format!("this key may not ask the model `{}`", ask.model);
-            return Err(Denied::new(Why::Forbidden, message));
-        }
+        may_ask(&key.rules, ask)?;
         seat.hold = Some(account.again(&key, most, now)?);
         Ok(())
     }
@@ -136,10 +130,23 @@ impl fmt::Debug for Reservation {
     }
 }
 
-/// What a request could use at most.
+fn may_ask(rules: &Rules, ask: &Ask) -> Result<(), Denied> {
+    if let Some(model) = ask.models().find(|model| !rules.allows_model(model)) {
+        return Err(Denied::new(Why::Forbidden, format!("this key may not ask the model `{model}`")));
+    }
+    if ask.any_model && !rules.models.is_empty() {
+        let message = "this key may ask certain models only, and the request leaves the choice of another to the service: name the `fallbacks`";
+        return Err(Denied::new(Why::Forbidden, message));
+    }
+    Ok(())
+}
+
+/// What a request could use at most: where several models may have a part in it, each of them all of it.
 fn most(shared: &Shared, ask: &Ask, wall: Timestamp) -> Most {
     let day = crate::day_of(wall);
-    let cost =
-        shared.prices.worst(&ask.model, ask.input_tokens, ask.max_tokens, ask.web_searches, &ask.terms, day);
+    let of = |model| {
+        shared.prices.worst(model, ask.input_tokens, ask.max_tokens, ask.web_searches, &ask.terms, day)
+    };
+    let cost = if ask.any_model { None } else { ask.models().map(of).sum() };
     Most { cost, input: ask.input_tokens, output: ask.max_tokens, detached: ask.detached }
 }

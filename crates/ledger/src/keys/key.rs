@@ -12,7 +12,7 @@ use crate::money;
 /// A key that a gateway gives out in place of the one that it has itself. Whoever shows its secret may do what its rules allow.
 ///
 /// The secret is not in it: nobody has that but whom it was shown to.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct VirtualKey {
     /// `key_` and 32 hexadecimal digits; never reused. Stays the same when the secret is rotated, and so do spending, limits and streams.
@@ -34,7 +34,7 @@ pub struct VirtualKey {
 }
 
 /// What may be known of a secret.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct SecretInfo {
     /// How it begins, to be recognised by.
@@ -59,7 +59,7 @@ pub struct SecretInfo {
 /// assert!(rules.allows_model("claude-haiku-5-5"));
 /// assert!(!rules.allows_model("claude-opus-5-5"));
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 // A rule that this version does not know must not be overlooked: such a key is refused.
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]

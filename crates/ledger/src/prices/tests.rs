@@ -157,3 +157,17 @@ fn the_worst_case_is_the_dearest_input_and_all_of_the_output() {
     assert_eq!(worst(2) - worst(0), 2 * 10_000_000_000);
     assert_eq!(ours().worst("x", 1, 1, 0, &Terms::default(), day("2026-02-01")), None);
 }
+
+#[test]
+fn the_page_about_money_shows_a_table_that_is_one() {
+    let page = include_str!("../../../../docs/money.md");
+    let (_, rest) = page.split_once("```toml\n").unwrap();
+    let (example, _) = rest.split_once("```").unwrap();
+    let uncommented = example.replace("# up_to", "up_to").replace("# above", "above");
+    for text in [example, &uncommented] {
+        let prices = Prices::embedded().overridden(text).unwrap();
+        let one = Tokens { input: 1_000_000, ..Tokens::default() };
+        let cost = prices.cost("our-opus-1", &one, day("2026-12-01")).unwrap().to_string();
+        assert_eq!(cost, if text == example { "3.6" } else { "7.2" });
+    }
+}

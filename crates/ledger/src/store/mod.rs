@@ -19,7 +19,7 @@ const POSTGRES_CONNECTIONS: u32 = 5;
 const SQLITE_CONNECTIONS: u32 = 4;
 
 /// How long one waits for a connection, and how long SQLite waits for another process's lock.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// An open database of the current layout.
 #[derive(Clone, Debug)]

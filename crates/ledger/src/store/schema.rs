@@ -48,6 +48,7 @@ CREATE TABLE spending (
     pico BIGINT NOT NULL,
     PRIMARY KEY (key_id, day)
 );
+CREATE INDEX spending_by_day ON spending (day);
 CREATE TABLE virtual_keys (
     id TEXT PRIMARY KEY,
     name TEXT NOT NULL,

@@ -41,6 +41,7 @@ impl Directory {
         path: &Path,
         retention: Retention,
         reserve: ReserveBytes,
+        neighbours: &[&str],
         make: impl FnOnce(&Path) -> Result<(), OpenError>,
     ) -> Result<Self, OpenError> {
         fs::create_dir_all(path)
@@ -54,7 +55,7 @@ impl Directory {
         let whole = path.join("log");
         if !exists(path, &whole)? {
             let bucket = (retention.get() / BUCKETS).max(Duration::from_secs(1));
-            create(path, &whole, bucket, make)?;
+            create(path, &whole, bucket, neighbours, make)?;
         }
         let bucket = read_version(path, &whole.join("version"))?;
         if retention.get().as_millis() / bucket.as_millis() > MOST_BUCKETS {
@@ -81,6 +82,7 @@ fn create(
     path: &Path,
     whole: &Path,
     bucket: Duration,
+    neighbours: &[&str],
     make: impl FnOnce(&Path) -> Result<(), OpenError>,
 ) -> Result<(), OpenError> {
     let io = |doing| move |error| OpenError::io(path, doing, error);
@@ -90,7 +92,9 @@ fn create(
     }
     for found in fs::read_dir(path).map_err(io("the directory cannot be read"))? {
         let found = found.map_err(io("the directory cannot be read"))?;
-        if found.file_name() != "lock" {
+        let name = found.file_name();
+        let is_neighbour = |name: &str| neighbours.iter().any(|beginning| name.starts_with(beginning));
+        if name != "lock" && !name.to_str().is_some_and(is_neighbour) {
             return Err(OpenError::not_a_log(path));
         }
     }

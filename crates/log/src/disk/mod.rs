@@ -72,9 +72,9 @@ impl DiskLog {
     /// changed then.
     pub async fn open(directory: impl AsRef<Path>, options: DiskOptions) -> Result<Self, OpenError> {
         let path = directory.as_ref().to_owned();
-        let (retention, reserve) = (options.retention, options.reserve);
+        let (retention, reserve, neighbours) = (options.retention, options.reserve, options.neighbours);
         let opening = tokio::task::spawn_blocking(move || {
-            let directory = Directory::open(&path, retention, reserve, Store::make)?;
+            let directory = Directory::open(&path, retention, reserve, neighbours, Store::make)?;
             let found = Found::look(directory.path(), &directory.journal())?;
             engine::check(directory.path(), &directory.store(), found.first())?;
             let store = Store::open(directory, retention)?;

@@ -19,6 +19,8 @@ pub struct DiskOptions {
     pub reserve: ReserveBytes,
     /// Where the time comes from.
     pub clock: Clock,
+    /// Files whose names begin with one of these may be in the directory before a log is; without any it must be empty.
+    pub neighbours: &'static [&'static str],
 }
 
 impl DiskOptions {
@@ -60,6 +62,13 @@ impl DiskOptions {
     #[must_use]
     pub fn reserve(mut self, reserve: ReserveBytes) -> Self {
         self.reserve = reserve;
+        self
+    }
+
+    /// How the names of files begin that may be in the directory before a log is.
+    #[must_use]
+    pub fn neighbours(mut self, names: &'static [&'static str]) -> Self {
+        self.neighbours = names;
         self
     }
 
