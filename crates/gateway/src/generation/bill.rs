@@ -14,6 +14,7 @@ use perennial_tokens::count as estimate_tokens;
 use super::Generation;
 use super::attempt::Asked;
 use super::failure::Failure;
+use crate::access::Owner;
 use crate::record::{AttemptNote, Cut};
 use crate::service::Service;
 
@@ -105,56 +106,97 @@ impl Generation {
     }
 }
 
-/// What is known of an attempt that was cut, with its output as the text that came suggests it.
-pub(super) async fn estimated(log: &Arc<dyn Log>, stream: StreamId, attempt: u32, mut known: Usage) -> Usage {
-    let text = match generated(log, stream, attempt).await {
-        Ok(text) => text,
+/// Writes the row of the attempt that a process before this one left. Where that process wrote one itself, that one stands.
+pub(super) async fn bill_left(service: &Service, stream: StreamId, owner: &Owner, model: Option<&str>) {
+    let Some(ledger) = &service.ledger else { return };
+    let said = match Said::read(&service.log, stream, None).await {
+        Ok(said) => said,
         Err(error) => {
-            tracing::warn!(%stream, %error, "what an attempt said cannot be read again: its row lacks its output");
-            return known;
+            tracing::warn!(%stream, %error, "what an attempt cost that was left cannot be read: it has no row");
+            return;
         }
     };
-    let output = estimate_tokens(&text);
-    known.output_tokens = Some(known.output_tokens.unwrap_or(0).max(output));
-    known
+    let upstream = said.upstream.clone().unwrap_or_default();
+    let mut row = Row::new(stream.to_string(), said.attempt.max(1), model.unwrap_or_default(), upstream);
+    row.key = Some(owner.name().to_owned());
+    row.outcome = Billed::Interrupted;
+    row.estimated(&said.usage());
+    ledger.record(row);
 }
 
-/// All that an attempt said, whether readers were given it or not.
-async fn generated(
-    log: &Arc<dyn Log>,
-    stream: StreamId,
+/// What is known of an attempt that was cut, with its output as the text that came suggests it.
+async fn estimated(log: &Arc<dyn Log>, stream: StreamId, attempt: u32, known: Usage) -> Usage {
+    match Said::read(log, stream, Some(attempt)).await {
+        Ok(said) => Said { known, ..said }.usage(),
+        Err(error) => {
+            tracing::warn!(%stream, %error, "what an attempt said cannot be read again: its row lacks its output");
+            known
+        }
+    }
+}
+
+/// All that one attempt said, whether readers were given it or not.
+#[derive(Debug, Default)]
+struct Said {
     attempt: u32,
-) -> Result<String, perennial_log::Error> {
-    let mut text = String::new();
-    let mut current = 0;
-    let mut reader = Reader::attach(log, stream, After::Start).await?;
-    let last = reader.head().map_or(0, |head| head.last.get());
-    while reader.position().get() <= last {
-        let Some(run) = reader.next().await? else { break };
-        for record in &run {
-            match record.kind {
-                Kind::Attempt => current = AttemptNote::decode(&record.payload).attempt,
-                Kind::Event | Kind::Withheld if current == attempt => say(&record.payload, &mut text),
+    upstream: Option<String>,
+    known: Usage,
+    text: String,
+}
+
+impl Said {
+    /// Of this attempt, or of the last one.
+    async fn read(
+        log: &Arc<dyn Log>,
+        stream: StreamId,
+        attempt: Option<u32>,
+    ) -> Result<Self, perennial_log::Error> {
+        let (mut said, mut current) = (Self::default(), 0);
+        let mut reader = Reader::attach(log, stream, After::Start).await?;
+        let last = reader.head().map_or(0, |head| head.last.get());
+        while reader.position().get() <= last {
+            let Some(run) = reader.next().await? else { break };
+            for record in &run {
+                match record.kind {
+                    Kind::Attempt => {
+                        let note = AttemptNote::decode(&record.payload);
+                        if note.attempt > current && attempt.is_none_or(|attempt| attempt == note.attempt) {
+                            said = Self {
+                                attempt: note.attempt,
+                                upstream: Some(note.upstream),
+                                ..Self::default()
+                            };
+                        }
+                        current = current.max(note.attempt);
+                    }
+                    Kind::Event | Kind::Withheld if current == said.attempt => said.add(&record.payload),
+                    _ => {}
+                }
+            }
+        }
+        Ok(said)
+    }
+
+    fn add(&mut self, payload: &[u8]) {
+        let mut decoder = Decoder::new();
+        let mut input = payload;
+        while let Some(Ok(frame)) = decoder.next_frame(&mut input) {
+            match Received::read(frame).map(|received| received.event) {
+                Ok(Some(Event::ContentBlockDelta { delta, .. })) => match &delta {
+                    Delta::Text(said) | Delta::InputJson(said) | Delta::Thinking { thinking: said, .. } => {
+                        self.text.push_str(said);
+                    }
+                    _ => {}
+                },
+                Ok(Some(Event::MessageStart(message))) => self.known.update(&message.usage),
                 _ => {}
             }
         }
     }
-    Ok(text)
-}
 
-fn say(payload: &[u8], text: &mut String) {
-    let mut decoder = Decoder::new();
-    let mut input = payload;
-    while let Some(Ok(frame)) = decoder.next_frame(&mut input) {
-        if let Ok(received) = Received::read(frame)
-            && let Some(Event::ContentBlockDelta { delta, .. }) = received.event
-        {
-            match &delta {
-                Delta::Text(said) | Delta::InputJson(said) | Delta::Thinking { thinking: said, .. } => {
-                    text.push_str(said);
-                }
-                _ => {}
-            }
-        }
+    fn usage(self) -> Usage {
+        let mut usage = self.known;
+        usage.output_tokens = Some(usage.output_tokens.unwrap_or(0).max(estimate_tokens(&self.text)));
+        usage
     }
 }

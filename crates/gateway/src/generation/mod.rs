@@ -139,7 +139,7 @@ impl Generation {
                 self.course.cache_key = fallback::cache_key(&self.service, &order);
                 Box::new(Ask::new(order))
             }
-            None => match self.mend(Failure::Cut(Cut::Crash), AttemptNote::default()).await {
+            None => match self.go_on().await {
                 Some(ask) => ask,
                 None => return,
             },
@@ -190,6 +190,13 @@ impl Generation {
                 return self.give_up(&ask, failure, AttemptNote::default(), denied.message()).await;
             }
         }
+    }
+
+    /// What goes on with a stream that a process before this one left.
+    async fn go_on(&mut self) -> Option<Box<Ask>> {
+        let running = Arc::clone(&self.running);
+        bill::bill_left(&self.service, running.id, &running.owner, running.model.as_deref()).await;
+        self.mend(Failure::Cut(Cut::Crash), AttemptNote::default()).await
     }
 
     async fn turn(&mut self, model: Option<&str>) -> Turn {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use perennial_log::{After, Error, Head, Kind, Reader, StreamId, Writer};
 
 use super::Running;
+use super::bill::bill_left;
 use super::live::{Live, Place};
 use crate::record::{Cut, Ending, Order};
 use crate::service::Service;
@@ -43,16 +44,22 @@ pub(crate) async fn settle(service: &Arc<Service>) {
 }
 
 async fn settle_one(service: &Arc<Service>, head: &Head) -> Result<(), Error> {
-    let order = order(service, head.stream).await?.filter(|order| order.policy.outlives_readers());
-    if let Some(order) = order
+    let order = order(service, head.stream).await?;
+    if let Some(order) = &order
+        && order.policy.outlives_readers()
         && service.fleet.has_credential()
-        && let Ok(place) =
-            Place::take(service, Running::new(head.stream, order.owner, order.model, order.policy))
+        && let Ok(place) = Place::take(
+            service,
+            Running::new(head.stream, order.owner.clone(), order.model.clone(), order.policy),
+        )
     {
         let writer = take_over(service, head).await?;
         tracing::info!(stream = %head.stream, "a stream that an earlier process left is gone on with");
         Live::go_on(place, writer);
         return Ok(());
+    }
+    if let Some(order) = &order {
+        bill_left(service, head.stream, &order.owner, order.model.as_deref()).await;
     }
     interrupt(service, head).await
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use perennial_gateway::{Builder, Key};
-use perennial_ledger::{By, Ledger, NewKey, Rules, Shown, UsageQuery, VirtualKey};
+use perennial_ledger::{Accuracy, By, Ledger, NewKey, Outcome, Rules, Shown, UsageQuery, VirtualKey};
 
 use crate::rig::{Answer, MODEL, PATIENCE, Rig, question, quick, receive, simulator};
 
@@ -146,4 +146,81 @@ async fn clients_that_leave_leave_nothing_held() {
     let rows: u64 = sums.iter().map(|sum| sum.attempts).sum();
     let asked = bank.rig.sim.journal().entries().len() as u64;
     assert!(asked > 0 && rows >= asked, "{asked} reached the simulator, {rows} have rows");
+}
+
+/// Every request that reached the simulator has its row, found by its id. Where the upstream said the figures they are its own; else they are an estimate of what
+/// came, and say so.
+#[tokio::test]
+async fn every_attempt_has_its_row_whatever_became_of_it() {
+    let ledger = Arc::new(Ledger::open("sqlite::memory:").await.unwrap());
+    let given = Arc::clone(&ledger);
+    let change = |gateway: Builder| {
+        gateway
+            .clocks(quick())
+            .recovery(crate::retry::hasty())
+            .breaker(crate::retry::unbroken())
+            .ledger(given)
+    };
+    let rig = Rig::with(simulator(), change).await;
+    let mut streams = Vec::new();
+    for (number, orders) in [
+        "",
+        "status=529,times=2",
+        "fin@event=1,times=1",
+        "error=overloaded_error@event=2,times=1",
+        "fin@event=20,times=1",
+        "fin@byte=2500,times=2",
+        "error=api_error@event=30,times=1",
+        "end@after=message_delta,times=1",
+        "fin@event=20",
+        "fin@event=12,times=1; continuation=reword",
+        "refuse=middle",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let request = rig
+            .post(&rig.gateway.url(), question(MODEL, true).to_string(), orders)
+            .header("perennial-sim-key", number.to_string());
+        streams.push(receive(request).await.header("perennial-stream").to_owned());
+    }
+    // Its client leaves.
+    let left = rig.post(&rig.gateway.url(), question(MODEL, true).to_string(), "stall@event=25");
+    let mut left = left.send().await.unwrap();
+    streams.push(left.headers()["perennial-stream"].to_str().unwrap().to_owned());
+    left.chunk().await.unwrap();
+    drop(left);
+    rig.sim.journal().wait_for(|entry| entry.outcome == perennial_sim::Outcome::ClientLeft).await;
+    let url = rig.gateway.url();
+    for stream in &streams {
+        receive(rig.http.get(format!("{url}/v1/streams/{stream}/events"))).await;
+    }
+    ledger.flush().await.unwrap();
+    let mut rows = Vec::new();
+    for stream in &streams {
+        rows.extend(ledger.attempts(stream).await.unwrap());
+    }
+    let entries = rig.sim.journal().entries();
+    assert_eq!(rows.len(), entries.len(), "{rows:#?}");
+    for entry in &entries {
+        let row = rows.iter().find(|row| row.request_id.as_deref() == Some(&entry.request_id));
+        let row = row.unwrap_or_else(|| panic!("no row for {} ({})", entry.request_id, entry.faults));
+        let (tokens, billed) = (row.tokens(), entry.billed);
+        assert_eq!(tokens.input, billed.input_tokens, "{}: {row:?}", entry.faults);
+        match row.accuracy() {
+            Accuracy::Measured => {
+                assert_eq!(tokens.output, billed.output_tokens, "{}: {row:?}", entry.faults)
+            }
+            // We left: what was on its way to us nobody can know.
+            _ if entry.outcome == perennial_sim::Outcome::ClientLeft => {
+                assert!(tokens.output <= billed.output_tokens, "{row:?}");
+            }
+            _ => {
+                assert!(row.outcome == Outcome::Cut || row.outcome == Outcome::Cancelled, "{row:?}");
+                let difference = tokens.output.abs_diff(billed.output_tokens);
+                assert!(difference <= 8, "{}: {} of {}", entry.faults, tokens.output, billed.output_tokens);
+            }
+        }
+    }
+    ledger.close().await.unwrap();
 }
