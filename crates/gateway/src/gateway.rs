@@ -18,6 +18,7 @@ use crate::fallback::{Cache, Fallback};
 use crate::generation::{Guard, Live, OnDisconnect, Recovery};
 use crate::lanes::Lanes;
 use crate::limits::{Clocks, Limits};
+use crate::metrics::Metrics;
 use crate::server;
 use crate::service::Service;
 use crate::streams::IdempotencyKeys;
@@ -321,6 +322,7 @@ impl Builder {
             fallback: self.fallback,
             ledger: self.ledger,
             guard: self.guard,
+            metrics: Arc::new(Metrics::new()),
             retries: RetryBucket::new(self.recovery.budget),
             answers: self.answers,
             log: self.log.unwrap_or_else(|| Arc::new(MemoryLog::new(MemoryOptions::default()))),
