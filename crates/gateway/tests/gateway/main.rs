@@ -16,6 +16,7 @@ mod openapi;
 mod paths;
 mod policy;
 mod recover;
+mod reload;
 mod retry;
 mod rig;
 mod safety;
