@@ -96,8 +96,14 @@ impl Gateway {
     /// A gateway to the service at `upstream`, such as `https://api.anthropic.com`: no keys, default limits.
     #[must_use]
     pub fn builder(upstream: impl Into<String>) -> Builder {
+        Self::builder_with(UpstreamOptions::new("main", upstream))
+    }
+
+    /// As [`builder`](Self::builder), with a first upstream that has a name, models or a credential of its own.
+    #[must_use]
+    pub fn builder_with(upstream: UpstreamOptions) -> Builder {
         Builder {
-            upstreams: vec![UpstreamOptions::new("main", upstream)],
+            upstreams: vec![upstream],
             answers: "the service that this gateway was given".to_owned(),
             clients: Vec::new(),
             operators: Vec::new(),
