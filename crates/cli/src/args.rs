@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::exit::EXIT_CODES;
-use crate::{ask, decode, doctor, keys, serve, sim, usage};
+use crate::{ask, config, decode, doctor, keys, serve, sim, usage};
 
 /// Streams from Claude that do not break.
 #[derive(Debug, Parser)]
@@ -18,6 +18,8 @@ pub(crate) struct Args {
 pub(crate) enum Command {
     /// Ask a question and read the answer as it comes
     Ask(ask::AskArgs),
+    /// See whether a file of settings is right, or print an example of one
+    Config(config::ConfigArgs),
     /// Read a captured stream: its message, events, text, or departures from the grammar
     Decode(decode::DecodeArgs),
     /// See whether key, address, network and clock are in place, in words
@@ -25,7 +27,7 @@ pub(crate) enum Command {
     /// Make, list, rotate and revoke the keys that a gateway gives out
     Keys(keys::KeysArgs),
     /// Run the gateway: what SDKs and applications talk to instead of the Claude API
-    Serve(serve::ServeArgs),
+    Serve(Box<serve::ServeArgs>),
     /// Run the simulator: a Claude to build and test against
     Sim(sim::SimArgs),
     /// Sum up what was used and what it cost

@@ -4,9 +4,11 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use perennial_ledger::{Error, Ledger, Options, Prices};
+use perennial_log::Durability;
 
+use crate::config::{self, Config, Secret};
 use crate::exit::{Exit, Failure};
-use crate::store::{self, StoreArgs};
+use crate::store;
 
 /// For commands that look into a ledger.
 #[derive(Debug, Args)]
@@ -17,6 +19,9 @@ pub(crate) struct LedgerArgs {
     /// The folder for data, as of `perennial serve`
     #[arg(long, value_name = "DIR", env = "PERENNIAL_DATA", global = true)]
     data: Option<PathBuf>,
+    /// The file of settings of `perennial serve` [default: perennial.toml in this folder, if there is one]
+    #[arg(long, value_name = "FILE", env = "PERENNIAL_CONFIG", global = true)]
+    config: Option<PathBuf>,
 }
 
 /// For the gateway, which writes it.
@@ -31,30 +36,47 @@ pub(crate) struct MoneyArgs {
 }
 
 impl LedgerArgs {
+    /// The ledger that `perennial serve` with the same settings writes.
     pub(crate) async fn open(&self) -> Result<Ledger, Failure> {
-        let url = match given(&self.ledger) {
-            Some(url) => url,
-            None => in_folder(self.data.as_deref())?,
-        };
-        open(&url, Options::default()).await
+        let file = config::find(self.config.as_deref());
+        let mut config = config::read(file.as_ref()).map_err(config::Wrongs::failure)?;
+        if let Some(url) = given(self.ledger.as_ref()) {
+            config.ledger.url = Some(url);
+        }
+        if let Some(data) = self.data.as_ref().filter(|data| !data.as_os_str().is_empty()) {
+            config.store.data = Some(data.clone());
+        }
+        // One in memory is the gateway's alone: what others kept is looked for where it would be.
+        config.store.durability = Durability::default();
+        open(&config.ledger, &config.store, Options::default()).await
     }
 }
 
 impl MoneyArgs {
-    pub(crate) async fn open(&self, store: &StoreArgs) -> Result<Ledger, Failure> {
-        let mut options = Options::default();
-        if let Some(file) = self.prices.as_ref().filter(|file| !file.as_os_str().is_empty()) {
-            options.prices = Prices::embedded()
-                .overridden_from(file)
-                .map_err(|error| Failure::new(Exit::Configuration, error))?;
+    /// Takes what is said here over what is there.
+    pub(crate) fn over(&self, there: &mut config::Money) {
+        there.url = given(self.ledger.as_ref()).or(there.url.take());
+        if let Some(prices) = self.prices.as_ref().filter(|file| !file.as_os_str().is_empty()) {
+            there.prices = Some(prices.clone());
         }
-        let url = match given(&self.ledger) {
-            Some(url) => url,
-            // What is kept of streams is kept of their cost.
-            None if store.is_memory() => "sqlite::memory:".to_owned(),
-            None => in_folder(store.data())?,
-        };
-        open(&url, options).await
+    }
+}
+
+/// The ledger of a gateway with these settings.
+pub(crate) async fn of(config: &Config) -> Result<Ledger, Failure> {
+    let mut options = Options::default();
+    options.prices = prices(&config.ledger)?;
+    open(&config.ledger, &config.store, options).await
+}
+
+/// The prices that come with this version, and over them those of the operator's.
+pub(crate) fn prices(money: &config::Money) -> Result<Prices, Failure> {
+    let embedded = Prices::embedded();
+    match &money.prices {
+        Some(file) => {
+            embedded.overridden_from(file).map_err(|error| Failure::new(Exit::Configuration, error))
+        }
+        None => Ok(embedded),
     }
 }
 
@@ -63,8 +85,15 @@ pub(crate) fn failure(error: &Error) -> Failure {
     Failure::new(if error.is_invalid() { Exit::Usage } else { Exit::Other }, error)
 }
 
-async fn open(url: &str, options: Options) -> Result<Ledger, Failure> {
-    Ledger::open_with(url, options).await.map_err(|error| Failure::new(Exit::Configuration, error))
+/// The ledger that is named, else the one in the folder for data; without a folder, one in memory.
+async fn open(money: &config::Money, store: &config::Store, options: Options) -> Result<Ledger, Failure> {
+    let url = match &money.url {
+        Some(url) => url.reveal().map_err(|wrong| Failure::new(Exit::Configuration, wrong))?,
+        // What is kept of streams is kept of their cost.
+        None if store.is_memory() => "sqlite::memory:".to_owned(),
+        None => in_folder(store.data())?,
+    };
+    Ledger::open_with(&url, options).await.map_err(|error| Failure::new(Exit::Configuration, error))
 }
 
 fn in_folder(named: Option<&Path>) -> Result<String, Failure> {
@@ -75,6 +104,6 @@ fn in_folder(named: Option<&Path>) -> Result<String, Failure> {
 }
 
 /// An empty variable of the environment is none.
-fn given(url: &Option<String>) -> Option<String> {
-    url.clone().filter(|url| !url.trim().is_empty())
+fn given(url: Option<&String>) -> Option<Secret> {
+    Secret::read(url?, Path::new(""), "--ledger")
 }

@@ -79,6 +79,41 @@ impl Signals {
     }
 }
 
+/// The signal that asks to read the settings again, SIGHUP; where it is caught.
+#[derive(Debug)]
+pub(crate) struct Hangups {
+    #[cfg(unix)]
+    hangup: Option<tokio::signal::unix::Signal>,
+}
+
+impl Hangups {
+    pub(crate) fn catch(wanted: bool) -> Result<Self, Failure> {
+        #[cfg(unix)]
+        {
+            use tokio::signal::unix::{SignalKind, signal};
+            let caught = wanted.then(|| signal(SignalKind::hangup())).transpose();
+            let hangup = caught.map_err(|error| Failure::new(Exit::Other, format!("no signals: {error}")))?;
+            Ok(Self { hangup })
+        }
+        #[cfg(not(unix))]
+        {
+            let _ = wanted;
+            Ok(Self {})
+        }
+    }
+
+    /// The next one.
+    pub(crate) async fn next(&mut self) {
+        #[cfg(unix)]
+        if let Some(hangup) = &mut self.hangup
+            && hangup.recv().await.is_some()
+        {
+            return;
+        }
+        std::future::pending::<()>().await;
+    }
+}
+
 /// A runtime for the services: one worker for each core, and as many files as the system lets this process have.
 pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
     raise_file_limit();

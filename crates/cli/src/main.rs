@@ -6,6 +6,7 @@
 
 mod args;
 mod ask;
+mod config;
 mod decode;
 mod doctor;
 mod embedded;
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
     };
     let run = match args.command {
         Command::Ask(args) => ask::run(&args),
+        Command::Config(args) => config::run(&args),
         Command::Decode(args) => decode::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Keys(args) => keys::run(&args),

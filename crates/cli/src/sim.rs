@@ -20,7 +20,7 @@ pub(crate) struct SimArgs {
 }
 
 /// What the simulator is to be like; `serve` and `ask` take the same for the one they embed.
-#[derive(Debug, Default, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub(crate) struct SimulatorArgs {
     /// Answer model `replay:NAME` with the bytes of DIR/NAME.sse
     #[arg(long, value_name = "DIR")]
@@ -40,6 +40,16 @@ pub(crate) struct SimulatorArgs {
 }
 
 impl SimulatorArgs {
+    /// Takes what is said here over what is there.
+    pub(crate) fn over(&self, there: &mut Self) {
+        let ours = self.clone();
+        there.replay = ours.replay.or(there.replay.take());
+        there.seed = ours.seed.or(there.seed);
+        there.pace = ours.pace.or(there.pace.take());
+        there.orders = ours.orders.or(there.orders.take());
+        there.scenario = ours.scenario.or(there.scenario.take());
+    }
+
     pub(crate) fn builder(&self) -> Result<perennial_sim::Builder, Failure> {
         let mut builder = Simulator::builder();
         if let Some(folder) = &self.replay {

@@ -10,6 +10,7 @@ use clap::Args;
 use perennial_gateway::Secret;
 use perennial_log::{DiskLog, DiskOptions, Durability, Log, MemoryLog, MemoryOptions, Retention};
 
+use crate::config;
 use crate::exit::{Exit, Failure};
 
 /// The ledger's file in the folder; what the database keeps beside it has names that begin so.
@@ -20,12 +21,12 @@ pub(crate) struct StoreArgs {
     /// The folder for streams; without it `perennial` in the system's folder for data
     #[arg(long, value_name = "DIR", env = "PERENNIAL_DATA")]
     data: Option<PathBuf>,
-    /// What a stream survives: `memory` nothing, `process` the end of this process, `always` power cuts too
-    #[arg(long, value_name = "WORD", default_value = "process", env = "PERENNIAL_DURABILITY")]
-    durability: Durability,
-    /// Hours that a stream is kept after it was made
-    #[arg(long, value_name = "HOURS", default_value_t = 24, value_parser = clap::value_parser!(u64).range(1..=8784))]
-    retention: u64,
+    /// What a stream survives: `memory` nothing, `process` the end of this process, `always` power cuts too [default: process]
+    #[arg(long, value_name = "WORD", env = "PERENNIAL_DURABILITY")]
+    durability: Option<Durability>,
+    /// Hours that a stream is kept after it was made [default: 24]
+    #[arg(long, value_name = "HOURS", value_parser = clap::value_parser!(u64).range(1..=8784))]
+    retention: Option<u64>,
 }
 
 /// The opened store.
@@ -35,6 +36,17 @@ pub(crate) struct Store {
 }
 
 impl StoreArgs {
+    /// Takes what is said here over what is there.
+    pub(crate) fn over(&self, there: &mut config::Store) {
+        if let Some(data) = self.data.as_ref().filter(|data| !data.as_os_str().is_empty()) {
+            there.data = Some(data.clone());
+        }
+        there.durability = self.durability.unwrap_or(there.durability);
+        there.retention = self.retention.map_or(there.retention, |hours| Duration::from_secs(hours * 3600));
+    }
+}
+
+impl config::Store {
     pub(crate) fn is_memory(&self) -> bool {
         self.durability == Durability::Memory
     }
@@ -44,7 +56,7 @@ impl StoreArgs {
     }
 
     pub(crate) async fn open(&self) -> Result<Store, Failure> {
-        let retention = Retention::new(Duration::from_secs(self.retention * 3600));
+        let retention = Retention::new(self.retention);
         if self.is_memory() {
             let options = MemoryOptions { retention, ..MemoryOptions::default() };
             let secret = Secret::random().map_err(|error| Failure::new(Exit::Other, error))?;

@@ -15,19 +15,19 @@ use tokio_util::sync::CancellationToken;
 
 use crate::access::{Access, Key, Secret};
 use crate::fallback::{Cache, Fallback};
-use crate::generation::{Guard, Live, OnDisconnect, Recovery};
+use crate::generation::{Guard, OnDisconnect, Recovery};
 use crate::lanes::Lanes;
 use crate::limits::{Clocks, Limits};
 use crate::metrics::Metrics;
+use crate::reload::{self, Current, Reloader};
 use crate::server;
 use crate::service::Service;
-use crate::streams::IdempotencyKeys;
 use crate::upstream::{BreakerPolicy, Fleet, NotAnUpstream, UpstreamOptions};
 
 /// A gateway that is ready to serve. See the [crate documentation](crate).
 #[derive(Debug)]
 pub struct Gateway {
-    service: Arc<Service>,
+    current: Arc<Current>,
     threads: usize,
 }
 
@@ -67,8 +67,16 @@ enum Unbuildable {
     },
     #[error("the system gives no random bytes for a secret: {0}")]
     Secret(#[source] io::Error),
+    #[error("{0}")]
+    Open(#[source] RunError),
     #[error("`{0}` is no origin; give one like https://app.example, without a path")]
     Origin(String),
+}
+
+impl BuildError {
+    pub(crate) fn open(error: RunError) -> Self {
+        Self(Unbuildable::Open(error))
+    }
 }
 
 /// A gateway that cannot serve.
@@ -89,8 +97,14 @@ impl Gateway {
     /// A gateway to the service at `upstream`, such as `https://api.anthropic.com`: no keys, default limits.
     #[must_use]
     pub fn builder(upstream: impl Into<String>) -> Builder {
+        Self::builder_with(UpstreamOptions::new("main", upstream))
+    }
+
+    /// As [`builder`](Self::builder), with a first upstream that has a name, models or a credential of its own.
+    #[must_use]
+    pub fn builder_with(upstream: UpstreamOptions) -> Builder {
         Builder {
-            upstreams: vec![UpstreamOptions::new("main", upstream)],
+            upstreams: vec![upstream],
             answers: "the service that this gateway was given".to_owned(),
             clients: Vec::new(),
             operators: Vec::new(),
@@ -114,11 +128,13 @@ impl Gateway {
     /// # Errors
     /// [`RunError::Open`].
     pub fn may_listen(&self, address: SocketAddr) -> Result<(), RunError> {
-        if address.ip().is_loopback() || self.service.access.asks_for_keys() {
-            Ok(())
-        } else {
-            Err(RunError::Open(address))
-        }
+        reload::may_listen(&self.current.service(), address)
+    }
+
+    /// What gives it other settings once it runs.
+    #[must_use]
+    pub fn reloader(&self) -> Reloader {
+        Reloader(Arc::clone(&self.current))
     }
 
     /// Serves until `shutdown` is ready, and then until the streams that run have ended, for [`Clocks::drain`] at most; what still runs
@@ -131,9 +147,11 @@ impl Gateway {
         listener: TcpListener,
         shutdown: impl Future<Output = ()> + Send,
     ) -> Result<(), RunError> {
-        self.may_listen(listener.local_addr()?)?;
+        let address = listener.local_addr()?;
+        self.may_listen(address)?;
+        self.current.set_listening(address);
         let lanes = Lanes::start(self.threads)?;
-        server::run(self.service, listener, shutdown, &lanes).await;
+        server::run(self.current, listener, shutdown, &lanes).await;
         Ok(())
     }
 
@@ -144,6 +162,7 @@ impl Gateway {
     pub async fn spawn(self) -> Result<Handle, RunError> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
+        let reloader = self.reloader();
         let stop = CancellationToken::new();
         let stopped = stop.clone().cancelled_owned();
         let task = tokio::spawn(async move {
@@ -151,7 +170,7 @@ impl Gateway {
                 tracing::error!(%error, "the gateway stopped");
             }
         });
-        Ok(Handle { address, stop, task })
+        Ok(Handle { address, stop, task, reloader })
     }
 }
 
@@ -296,43 +315,59 @@ impl Builder {
     /// # Errors
     /// When the upstream's address is none, an origin is none, or the system has no random bytes.
     pub fn build(self) -> Result<Gateway, BuildError> {
-        let fleet = Fleet::new(self.upstreams, self.clocks.connect, self.breaker)
-            .map_err(|(url, reason)| Unbuildable::Upstream { url, reason })?;
+        let threads = self.threads;
+        Ok(Gateway { current: Current::new(self.service(None)?), threads })
+    }
+
+    /// With a service `before` it, the new one shares what is no setting.
+    pub(crate) fn service(self, before: Option<&Service>) -> Result<Service, BuildError> {
+        let fleet =
+            Fleet::new(self.upstreams, self.clocks.connect, self.breaker, before.map(|before| &before.fleet))
+                .map_err(|(url, reason)| Unbuildable::Upstream { url, reason })?;
         if let Some(wrong) = self.origins.iter().find(|origin| !is_origin(origin)) {
             return Err(Unbuildable::Origin(String::from_utf8_lossy(wrong.as_bytes()).into_owned()).into());
         }
-        let secret = match self.secret {
-            Some(secret) => secret,
-            None => Secret::random().map_err(Unbuildable::Secret)?,
+        let secret = match (before, self.secret) {
+            (Some(before), _) => before.access.secret.clone(),
+            (None, Some(secret)) => secret,
+            (None, None) => Secret::random().map_err(Unbuildable::Secret)?,
         };
+        let ledger = before.map_or(self.ledger, |before| before.ledger.clone());
         let access = Access {
             clients: self.clients,
             operators: self.operators,
             origins: self.origins,
             secret,
-            ledger: self.ledger.clone(),
+            ledger: ledger.clone(),
         };
-        let service = Service {
+        let cache = self.fallback.cache.unwrap_or_default();
+        let budget = self.recovery.budget;
+        let retries = before.filter(|before| before.recovery.budget == budget);
+        Ok(Service {
             access,
             limits: self.limits,
             clocks: self.clocks,
             recovery: self.recovery,
             fleet,
-            cache: Cache::new(self.fallback.cache.unwrap_or_default()),
+            cache: before.map_or_else(|| Cache::new(cache), |before| before.cache.under(cache)),
             fallback: self.fallback,
-            ledger: self.ledger,
+            ledger,
             guard: self.guard,
-            metrics: Arc::new(Metrics::new()),
-            retries: RetryBucket::new(self.recovery.budget),
+            metrics: before.map_or_else(|| Arc::new(Metrics::new()), |before| Arc::clone(&before.metrics)),
+            retries: retries
+                .map_or_else(|| Arc::new(RetryBucket::new(budget)), |before| Arc::clone(&before.retries)),
             answers: self.answers,
-            log: self.log.unwrap_or_else(|| Arc::new(MemoryLog::new(MemoryOptions::default()))),
-            live: Live::default(),
+            log: match before {
+                Some(before) => Arc::clone(&before.log),
+                None => self.log.unwrap_or_else(|| Arc::new(MemoryLog::new(MemoryOptions::default()))),
+            },
+            live: before.map(|before| Arc::clone(&before.live)).unwrap_or_default(),
             on_disconnect: self.on_disconnect,
-            idempotency: IdempotencyKeys::default(),
-            settled: CancellationToken::new(),
-            draining: CancellationToken::new(),
-        };
-        Ok(Gateway { service: Arc::new(service), threads: self.threads })
+            idempotency: before.map(|before| Arc::clone(&before.idempotency)).unwrap_or_default(),
+            settled: before.map(|before| before.settled.clone()).unwrap_or_default(),
+            draining: before.map(|before| before.draining.clone()).unwrap_or_default(),
+            latest: before.map(|before| before.latest.clone()).unwrap_or_default(),
+        })
     }
 }
 
@@ -353,6 +388,7 @@ pub struct Handle {
     address: SocketAddr,
     stop: CancellationToken,
     task: JoinHandle<()>,
+    reloader: Reloader,
 }
 
 impl Handle {
@@ -373,6 +409,14 @@ impl Handle {
         self.stop.cancel();
         // The task ends by itself; that it was cancelled with its runtime is an end as well.
         drop((&mut self.task).await);
+    }
+
+    /// Gives it other settings; see [`Reloader::reload`].
+    ///
+    /// # Errors
+    /// As [`Reloader::reload`].
+    pub fn reload(&self, builder: Builder) -> Result<(), BuildError> {
+        self.reloader.reload(builder)
     }
 
     /// Asks it to stop.

@@ -36,6 +36,7 @@ mod outlet;
 mod pass;
 mod record;
 mod refusal;
+mod reload;
 mod request;
 mod routes;
 mod seat;
@@ -53,4 +54,5 @@ pub use limits::{
     Clocks, Limits, MaxBodyBytes, MaxConnections, MaxDetachedTokens, MaxGrace, MaxReaders, MaxStreams,
     MaxStreamsPerKey, MaxUnread,
 };
+pub use reload::Reloader;
 pub use upstream::{BreakerPolicy, UpstreamOptions};

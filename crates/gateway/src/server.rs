@@ -4,13 +4,13 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
+use axum::body::Body;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -19,11 +19,10 @@ use tower::ServiceExt as _;
 use crate::farewell::turn_away;
 use crate::generation;
 use crate::lanes::Lanes;
-use crate::limits::BUFFER_BYTES;
+use crate::limits::{BUFFER_BYTES, MaxConnections};
 use crate::outlet::Outlet;
-use crate::routes;
+use crate::reload::Current;
 use crate::seat::Seat;
-use crate::service::Service;
 
 /// After a failed accept (no file descriptors left, mostly).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -31,19 +30,21 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 const LAST_WRITES: Duration = Duration::from_secs(5);
 
 pub(crate) async fn run(
-    service: Arc<Service>,
+    current: Arc<Current>,
     listener: TcpListener,
     shutdown: impl Future<Output = ()> + Send,
     lanes: &Lanes,
 ) {
-    let router = routes::router(Arc::clone(&service));
+    // What is asked of it holds for all settings.
+    let service = current.service();
     // Beside the accepting: who reads or stops a stream that is not settled yet waits for it, and nobody else.
     let settling = Arc::clone(&service);
     let settling = tokio::spawn(async move {
         generation::settle(&settling).await;
         settling.settled.cancel();
     });
-    let seats = Arc::new(Semaphore::new(service.limits.connections.0.min(Semaphore::MAX_PERMITS)));
+    // How many may be taken is a setting.
+    let seats = Arc::new(Semaphore::new(Semaphore::MAX_PERMITS));
     let mut connections = JoinSet::new();
     let taken = TaskTracker::new();
     let over = CancellationToken::new();
@@ -55,14 +56,14 @@ pub(crate) async fn run(
             () = &mut shutdown => break,
             Some(_) = connections.join_next() => {}
             accepted = listener.accept() => match accepted {
-                Ok((socket, _)) => match Arc::clone(&seats).try_acquire_owned() {
-                    Ok(permit) => {
+                Ok((socket, _)) => match take(&seats, current.service().limits.connections) {
+                    Some(permit) => {
                         let seat = Arc::new(Seat::new(permit, taken.token(), over.clone()));
-                        let served = serve(Arc::clone(&service), socket, router.clone(), seat);
+                        let served = serve(Arc::clone(&current), socket, seat);
                         connections.spawn_on(served, &lanes.next());
                     }
-                    Err(_) => {
-                        let service = Arc::clone(&service);
+                    None => {
+                        let service = current.service();
                         connections.spawn(async move { turn_away(socket, &service.access.origins).await });
                     }
                 },
@@ -86,7 +87,7 @@ pub(crate) async fn run(
         service.live.ended().await;
     };
     let mut ended = std::pin::pin!(ended);
-    if tokio::time::timeout(service.clocks.drain, &mut ended).await.is_err() {
+    if tokio::time::timeout(current.service().clocks.drain, &mut ended).await.is_err() {
         tracing::warn!("streams that still run are ended");
         service.live.stop_all();
         if tokio::time::timeout(LAST_WRITES, ended).await.is_err() {
@@ -95,7 +96,13 @@ pub(crate) async fn run(
     }
 }
 
-async fn serve(service: Arc<Service>, socket: TcpStream, router: Router, seat: Arc<Seat>) {
+/// A seat, if one is left. Nobody else takes any.
+fn take(seats: &Arc<Semaphore>, most: MaxConnections) -> Option<OwnedSemaphorePermit> {
+    let taken = Semaphore::MAX_PERMITS - seats.available_permits();
+    (taken < most.0).then(|| Arc::clone(seats).try_acquire_owned().ok())?
+}
+
+async fn serve(current: Arc<Current>, socket: TcpStream, seat: Arc<Seat>) {
     let socket = match taken_over(socket) {
         Ok(socket) => socket,
         Err(error) => {
@@ -103,16 +110,18 @@ async fn serve(service: Arc<Service>, socket: TcpStream, router: Router, seat: A
             return;
         }
     };
-    let router = router.map_request(move |mut request: http::Request<Incoming>| {
+    let service = current.service();
+    let answer = service_fn(move |mut request: http::Request<Incoming>| {
         request.extensions_mut().insert(Arc::clone(&seat));
-        request
+        // Settings may be others than those of the request before.
+        current.router().oneshot(request.map(Body::new))
     });
     let outlet = Outlet::new(socket, service.clocks.reader);
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(service.clocks.header_read)
         .max_buf_size(BUFFER_BYTES)
-        .serve_connection(TokioIo::new(outlet), TowerToHyperService::new(router))
+        .serve_connection(TokioIo::new(outlet), answer)
         .with_upgrades();
     let mut connection = std::pin::pin!(connection);
     let served = tokio::select! {

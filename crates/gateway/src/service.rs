@@ -1,10 +1,11 @@
 //! What every request shares.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
 use http::header::LOCATION;
 use http::{HeaderMap, Method, StatusCode};
+use parking_lot::RwLock;
 use perennial_ledger::Ledger;
 use perennial_log::Log;
 use perennial_protocol::ErrorKind;
@@ -20,6 +21,7 @@ use crate::refusal::Refusal;
 use crate::streams::IdempotencyKeys;
 use crate::upstream::{Fleet, UpstreamBody, UpstreamFailure};
 
+/// One state of the settings, and what all of them share. It never changes: [`Reloader`](crate::Reloader) makes another one.
 #[derive(Debug)]
 pub(crate) struct Service {
     pub(crate) access: Access,
@@ -30,7 +32,7 @@ pub(crate) struct Service {
     pub(crate) guard: Guard,
     pub(crate) fleet: Fleet,
     /// How much of the traffic may be further attempts.
-    pub(crate) retries: RetryBucket,
+    pub(crate) retries: Arc<RetryBucket>,
     /// What is spent, and by whom, where that is kept.
     pub(crate) ledger: Option<Arc<Ledger>>,
     pub(crate) fallback: Fallback,
@@ -40,17 +42,32 @@ pub(crate) struct Service {
     /// Where streams are kept.
     pub(crate) log: Arc<dyn Log>,
     /// The streams that run here.
-    pub(crate) live: Live,
+    pub(crate) live: Arc<Live>,
     /// What becomes of a drop-in's stream when its client goes, where the request does not say.
     pub(crate) on_disconnect: OnDisconnect,
-    pub(crate) idempotency: IdempotencyKeys,
+    pub(crate) idempotency: Arc<IdempotencyKeys>,
     /// What earlier processes left is settled.
     pub(crate) settled: CancellationToken,
     /// The wish to stop: no new connections, `/readyz` says no.
     pub(crate) draining: CancellationToken,
+    pub(crate) latest: Latest,
 }
 
+/// The service whose settings hold for what is asked now.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Latest(Arc<RwLock<Weak<Service>>>);
+
 impl Service {
+    /// This one's settings hold from now on.
+    pub(crate) fn be_latest(self: &Arc<Self>) {
+        *self.latest.0.write() = Arc::downgrade(self);
+    }
+
+    /// For those who ask more than once and hold a service for longer, such as sockets.
+    pub(crate) fn latest(self: &Arc<Self>) -> Arc<Self> {
+        self.latest.0.read().upgrade().unwrap_or_else(|| Arc::clone(self))
+    }
+
     /// Asks one of the upstreams, with headers that are meant to go up, and waits for the head of its answer.
     pub(crate) async fn ask(
         &self,

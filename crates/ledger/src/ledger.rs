@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use rust_decimal::Decimal;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -58,7 +58,7 @@ pub struct Ledger {
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) store: Store,
-    pub(crate) prices: Prices,
+    prices: RwLock<Arc<Prices>>,
     pub(crate) keys: Keys,
     pub(crate) accounts: Accounts,
     pub(crate) queue: Queue,
@@ -93,7 +93,7 @@ impl Ledger {
     pub async fn open_with(url: &str, options: Options) -> Result<Self> {
         let shared = Shared {
             store: Store::open(url).await?,
-            prices: options.prices,
+            prices: RwLock::new(Arc::new(options.prices)),
             keys: Keys::default(),
             accounts: Accounts::default(),
             queue: Queue::new(options.max_unwritten),
@@ -114,8 +114,13 @@ impl Ledger {
 
     /// What tokens cost.
     #[must_use]
-    pub fn prices(&self) -> &Prices {
-        &self.shared.prices
+    pub fn prices(&self) -> Arc<Prices> {
+        self.shared.prices()
+    }
+
+    /// Prices for what ends from now on; rows that are written keep theirs.
+    pub fn set_prices(&self, prices: Prices) {
+        *self.shared.prices.write() = Arc::new(prices);
     }
 
     /// Reserves for a request what it could use at most, with the key that it came with, if any. Does not wait.
@@ -134,7 +139,7 @@ impl Ledger {
     ///
     /// A row that cannot be written before the ledger is closed is written to the log, in full.
     pub fn record(&self, mut row: Row) {
-        self.shared.prices.put_on(&mut row);
+        self.shared.prices().put_on(&mut row);
         row.charged = row.cost.unwrap_or(0);
         let account = row.key.as_deref().filter(|key| self.shared.keys.get(key).is_some());
         if let Some(account) = account.map(|key| self.shared.accounts.of(key)) {
@@ -254,6 +259,10 @@ pub struct Spending {
 }
 
 impl Shared {
+    pub(crate) fn prices(&self) -> Arc<Prices> {
+        Arc::clone(&self.prices.read())
+    }
+
     async fn load_keys(&self) -> Result<()> {
         let known = self.store.known_keys(Timestamp::now()).await?;
         self.keys.replace(known);

@@ -57,7 +57,7 @@ pub(crate) struct CacheKey([u8; 32]);
 #[derive(Debug, Default)]
 pub(crate) struct Cache {
     policy: CachePolicy,
-    answers: Mutex<HashMap<CacheKey, (StreamId, Instant)>>,
+    answers: Arc<Mutex<HashMap<CacheKey, (StreamId, Instant)>>>,
 }
 
 impl CacheKey {
@@ -86,7 +86,12 @@ impl fmt::Debug for CacheKey {
 
 impl Cache {
     pub(crate) fn new(policy: CachePolicy) -> Self {
-        Self { policy, answers: Mutex::default() }
+        Self { policy, answers: Arc::default() }
+    }
+
+    /// The same answers under another policy.
+    pub(crate) fn under(&self, policy: CachePolicy) -> Self {
+        Self { policy, answers: Arc::clone(&self.answers) }
     }
 
     /// Remembers that this stream is a whole answer.
@@ -95,7 +100,8 @@ impl Cache {
         let mut answers = self.answers.lock();
         if answers.len() >= self.policy.answers.0 && !answers.contains_key(&key) {
             answers.retain(|_, (_, since)| now.saturating_duration_since(*since) < self.policy.max_age);
-            if answers.len() >= self.policy.answers.0 {
+            // More than one where the policy was changed for one that allows fewer.
+            while answers.len() >= self.policy.answers.0.max(1) {
                 let oldest = answers.iter().min_by_key(|(_, (_, since))| *since).map(|(key, _)| *key);
                 oldest.and_then(|oldest| answers.remove(&oldest));
             }

@@ -78,7 +78,7 @@ impl fmt::Display for State {
     }
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Breaker {
     state: State,
     cooldown: Duration,
@@ -105,6 +105,31 @@ pub(crate) struct Permit {
 impl Breakers {
     pub(crate) fn new(policy: BreakerPolicy) -> Arc<Self> {
         Arc::new(Self { policy, all: Mutex::default() })
+    }
+
+    /// These under other numbers of upstreams; `moved` gives an old one's new number. Under another policy all begin anew.
+    pub(crate) fn renumbered(
+        &self,
+        policy: BreakerPolicy,
+        moved: impl Fn(usize) -> Option<usize>,
+    ) -> Arc<Self> {
+        let mut all = HashMap::new();
+        if policy == self.policy {
+            for ((upstream, model), breaker) in &*self.all.lock() {
+                let Some(number) = moved(*upstream) else { continue };
+                let mut breaker = breaker.clone();
+                // The probe that is under way tells the old one.
+                if let State::HalfOpen { probing } = &mut breaker.state {
+                    *probing = false;
+                }
+                all.insert((number, model.clone()), breaker);
+            }
+        }
+        Arc::new(Self { policy, all: Mutex::new(all) })
+    }
+
+    pub(crate) fn has_policy(&self, policy: BreakerPolicy) -> bool {
+        self.policy == policy
     }
 
     /// Leave to ask an upstream for a model, or when to come back.

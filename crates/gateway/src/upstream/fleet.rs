@@ -77,13 +77,15 @@ impl UpstreamOptions {
 pub(crate) struct Fleet {
     members: Vec<Member>,
     pub(crate) breakers: Arc<Breakers>,
+    connect: Duration,
 }
 
 /// One upstream of the fleet.
 #[derive(Debug)]
 pub(crate) struct Member {
     pub(crate) name: Box<str>,
-    pub(crate) upstream: Upstream,
+    url: Box<str>,
+    pub(crate) upstream: Arc<Upstream>,
     credential: Option<Credential>,
     models: Vec<String>,
     order: u32,
@@ -117,15 +119,29 @@ struct Trial {
 }
 
 impl Fleet {
+    /// With a fleet `before` this one, connections and breakers of what is the same in both are kept.
     pub(crate) fn new(
         members: Vec<UpstreamOptions>,
         connect: Duration,
         breaker: BreakerPolicy,
+        before: Option<&Self>,
     ) -> Result<Self, (String, NotAnUpstream)> {
+        let reachable = before.filter(|before| before.connect == connect);
         let member = |options: UpstreamOptions| {
-            let upstream = Upstream::new(&options.url, connect).map_err(|reason| (options.url, reason))?;
+            let known = reachable.and_then(|before| {
+                let same = before.members.iter().find(|member| *member.url == *options.url)?;
+                Some(Arc::clone(&same.upstream))
+            });
+            let upstream = match known {
+                Some(known) => known,
+                None => match Upstream::new(&options.url, connect) {
+                    Ok(upstream) => Arc::new(upstream),
+                    Err(reason) => return Err((options.url, reason)),
+                },
+            };
             Ok(Member {
                 name: options.name.into(),
+                url: options.url.into(),
                 upstream,
                 credential: options.credential,
                 models: options.models,
@@ -133,8 +149,19 @@ impl Fleet {
                 weight: options.weight,
             })
         };
-        let members = members.into_iter().map(member).collect::<Result<_, _>>()?;
-        Ok(Self { members, breakers: Breakers::new(breaker) })
+        let members = members.into_iter().map(member).collect::<Result<Vec<_>, _>>()?;
+        let breakers = match before {
+            None => Breakers::new(breaker),
+            // Probes that are under way go on to count.
+            Some(before) if before.breakers.has_policy(breaker) && same(&before.members, &members) => {
+                Arc::clone(&before.breakers)
+            }
+            Some(before) => before.breakers.renumbered(breaker, |number| {
+                let old = before.members.get(number)?;
+                members.iter().position(|member| member.is(old))
+            }),
+        };
+        Ok(Self { members, breakers, connect })
     }
 
     /// The one for requests that are no streams.
@@ -238,7 +265,16 @@ fn pick(ready: &[(usize, &Member)]) -> (usize, usize) {
     (0, ready[0].0)
 }
 
+/// Whether the same upstreams have the same numbers.
+fn same(before: &[Member], after: &[Member]) -> bool {
+    before.len() == after.len() && before.iter().zip(after).all(|(before, after)| before.is(after))
+}
+
 impl Member {
+    fn is(&self, other: &Self) -> bool {
+        self.name == other.name && self.url == other.url
+    }
+
     fn has(&self, model: &str) -> bool {
         self.models.is_empty() || self.models.iter().any(|pattern| matches(pattern, model))
     }
@@ -283,7 +319,7 @@ mod tests {
                 .models(models.iter().copied())
         });
         let breaker = BreakerPolicy { min_attempts: 1, ..BreakerPolicy::default() };
-        Fleet::new(options.collect(), Duration::from_secs(1), breaker).unwrap()
+        Fleet::new(options.collect(), Duration::from_secs(1), breaker, None).unwrap()
     }
 
     fn chosen(fleet: &Fleet, model: &str, tried: &Tried) -> Option<String> {
@@ -345,7 +381,7 @@ mod tests {
             UpstreamOptions::new("b", "http://127.0.0.1:1"),
             UpstreamOptions::new("c", "http://127.0.0.1:1").key(own),
         ];
-        let fleet = Fleet::new(options, Duration::from_secs(1), BreakerPolicy::default()).unwrap();
+        let fleet = Fleet::new(options, Duration::from_secs(1), BreakerPolicy::default(), None).unwrap();
         let client: HeaderMap =
             [(http::header::AUTHORIZATION, HeaderValue::from_static("Bearer theirs"))].into_iter().collect();
         let sent = |index| fleet.credential(index, &client);

@@ -17,6 +17,7 @@ mod openapi;
 mod paths;
 mod policy;
 mod recover;
+mod reload;
 mod retry;
 mod rig;
 mod safety;

@@ -54,7 +54,7 @@ impl Reservation {
     /// The row is priced here and gets the key's id. Where its cost is unknown, the key's budgets are charged what was held: else a tier without
     /// a price would be a way around them. It never waits and never fails; see [`Ledger::record`](crate::Ledger::record).
     pub fn settle(&mut self, mut row: Row) {
-        self.shared.prices.put_on(&mut row);
+        self.shared.prices().put_on(&mut row);
         row.charged = row.cost.unwrap_or(0);
         if let Some(seat) = &mut self.seat {
             row.key = Some(seat.key.id.clone());
@@ -144,9 +144,8 @@ fn may_ask(rules: &Rules, ask: &Ask) -> Result<(), Denied> {
 /// What a request could use at most: where several models may have a part in it, each of them all of it.
 fn most(shared: &Shared, ask: &Ask, wall: Timestamp) -> Most {
     let day = crate::day_of(wall);
-    let of = |model| {
-        shared.prices.worst(model, ask.input_tokens, ask.max_tokens, ask.web_searches, &ask.terms, day)
-    };
+    let prices = shared.prices();
+    let of = |model| prices.worst(model, ask.input_tokens, ask.max_tokens, ask.web_searches, &ask.terms, day);
     let cost = if ask.any_model { None } else { ask.models().map(of).sum() };
     Most { cost, input: ask.input_tokens, output: ask.max_tokens, detached: ask.detached }
 }

@@ -215,7 +215,8 @@ impl Session {
             Op::Unsubscribe { stream } => drop(self.leave(*stream)),
             Op::Create { .. } | Op::Cancel { .. } | Op::Ping => {}
         }
-        let (service, handshake) = (Arc::clone(&self.service), Arc::clone(&self.handshake));
+        // Not the one that the socket began with: its keys may have been taken back since.
+        let (service, handshake) = (self.service.latest(), Arc::clone(&self.handshake));
         self.working = Some(Box::pin(perform(service, handshake, echo, op, before)));
         Ok(())
     }
