@@ -13,7 +13,7 @@ use crate::credential::Credential;
 use crate::options::parse_header;
 use crate::transport::Transport;
 use crate::{
-    Client, DEFAULT_BASE_URL, DEFAULT_VERSION, Deadlines, Error, MaxEventBytes, ReconnectPolicy,
+    Client, DEFAULT_BASE_URL, DEFAULT_VERSION, Deadlines, Error, MaxEventBytes, MaxHops, ReconnectPolicy,
     RequestOptions, RetryBudget, RetryPolicy,
 };
 
@@ -146,6 +146,12 @@ impl ClientBuilder {
     /// Reads all streams on where their connections broke, if a gateway keeps them; see [`RequestOptions::resuming`].
     pub fn resuming(mut self, grace: Duration) -> Self {
         self.options = self.options.resuming(grace);
+        self
+    }
+
+    /// Goes on with answers that break in the middle of their text; see [`RequestOptions::continuing`].
+    pub fn continuing(mut self, hops: MaxHops) -> Self {
+        self.options = self.options.continuing(hops);
         self
     }
 

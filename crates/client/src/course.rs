@@ -4,7 +4,6 @@
 //! while it is empty, and is held back until the block grows. The second attempt's `message_start` is not shown; the transcript is made
 //! anew, so that id, model and usage are those of the attempt that counts.
 
-use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -12,17 +11,19 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use futures_core::future::BoxFuture;
 use http::Method;
-use perennial_protocol::{Effect, Event, EventDecoder, Transcript};
+use perennial_protocol::{EventDecoder, Transcript};
 use tokio::time::{Instant, Sleep, sleep};
 use tracing::Instrument as _;
 
+use crate::continuing::{Hop, Hops};
 use crate::cursor::Cursor;
-use crate::event::Retrying;
+use crate::event::{Continuing, Retrying};
 use crate::exchange::{Opened, exchange};
 use crate::reading::{Reading, Step};
 use crate::reconnect::{self, Reconnects};
 use crate::resume::Resume;
-use crate::view::{Moment, View};
+use crate::told::{Queued, Told};
+use crate::view::View;
 use crate::{
     Client, Deadlines, Error, MaxEventBytes, Position, RequestBody, RequestOptions, ResponseInfo, RetryPolicy,
 };
@@ -61,35 +62,6 @@ enum State {
     Failed { error: Error, partial: Arc<Transcript>, reported: bool },
 }
 
-/// What is known of the answer, and how much of it the reader knows.
-#[derive(Default)]
-pub(crate) struct Told {
-    pub(crate) transcript: Transcript,
-    /// What is to be shown before anything else is read.
-    pub(crate) queue: VecDeque<Queued>,
-    /// The first block's start while the block is empty, and what must not overtake it.
-    pub(crate) held: Vec<Queued>,
-    /// `message_start` was shown.
-    pub(crate) started: bool,
-    /// Content was shown, so that there is no going back.
-    pub(crate) content: bool,
-    /// Frames of this attempt.
-    pub(crate) frames: u64,
-    /// Where the reader stands in the log of a gateway; `None` where the service is read.
-    pub(crate) cursor: Option<Box<Cursor>>,
-    follow_inputs: bool,
-}
-
-/// A moment that waits to be shown.
-pub(crate) enum Queued {
-    Received { raw: Bytes, event: Event<'static>, effect: Effect },
-    Alive(Bytes),
-    Started(u64),
-    Text(u64),
-    Finished(u64),
-    Retrying(Retrying),
-}
-
 impl Course {
     pub(crate) fn new(client: Client, options: &RequestOptions, body: Result<RequestBody, Error>) -> Self {
         let mut model = None;
@@ -110,7 +82,9 @@ impl Course {
             request_id = tracing::field::Empty,
         );
         let resume = options.grace.map(|_| Box::new(Resume::new(client.clone(), options.clone())));
-        Self { resume, ..Self::with(client, options, request, span) }
+        let mut course = Self { resume, ..Self::with(client, options, request, span) };
+        course.told.hops = options.hops.and_then(Hops::new);
+        course
     }
 
     /// The reading of a stream that a gateway keeps, from its beginning. `request` is the one for its events.
@@ -236,6 +210,9 @@ impl Course {
         loop {
             while let Some(queued) = self.told.queue.pop_front() {
                 if let Some(item) = queued.show(view, &self.told.transcript) {
+                    if let State::Reading(reading) = &mut self.state {
+                        reading.pause();
+                    }
                     return Poll::Ready(Some(Ok(item)));
                 }
             }
@@ -304,7 +281,7 @@ impl Course {
                     }
                     let decoder = self.decoder.take();
                     let reading = Reading::new(opened, self.deadlines, self.total_at, self.limit, decoder);
-                    self.state = State::Reading(Box::new(reading));
+                    self.state = State::Reading(Box::new(reading.attempt(self.attempts)));
                 }
                 Err(error) => self.fail(error),
             },
@@ -323,6 +300,9 @@ impl Course {
         let (client, mut request) = (self.client.clone(), self.request.clone());
         if let Some(cursor) = &self.told.cursor {
             cursor.write(request.headers_mut());
+        }
+        if let Some(body) = self.told.hops.as_mut().and_then(|hops| hops.body()) {
+            *request.body_mut() = body;
         }
         let (deadlines, total_at) = (self.deadlines, self.total_at);
         let opening = async move { exchange(&client, request, &deadlines, total_at).await };
@@ -347,17 +327,40 @@ impl Course {
                 "the request is sent again"
             );
             self.state = State::Waiting(Box::pin(sleep(retrying.delay)));
-            let (started, follow_inputs) = (self.told.started, self.told.follow_inputs);
-            self.told = Told { started, follow_inputs, ..Told::default() };
-            self.told.transcript = self.told.new_transcript();
+            self.told.begin_again();
             self.told.queue.push_back(Queued::Retrying(retrying));
             return;
         }
+        let error = match self.go_on(error) {
+            Ok(()) => return,
+            Err(error) => error,
+        };
         tracing::debug!(parent: &self.span, %error, "the answer failed");
         if error.is_of_the_stream() {
             self.ended();
         }
-        self.state = State::failed(error, std::mem::take(&mut self.told.transcript));
+        let partial = self.told.settle(&error);
+        self.state = State::failed(error, partial);
+    }
+
+    /// It broke in the middle of the content: what follows, where something can.
+    fn go_on(&mut self, error: Error) -> Result<(), Error> {
+        let cause = error.clone();
+        let delay =
+            match self.told.hop(self.request.body(), error, &self.client, &self.policy, self.total_at)? {
+                Hop::Ask(delay) => delay,
+                Hop::Finish(frame) => {
+                    self.told.finish(frame);
+                    self.state = State::Finished;
+                    self.ended();
+                    return Ok(());
+                }
+            };
+        tracing::debug!(parent: &self.span, error = %cause, "the rest of the answer is asked for");
+        let attempt = self.attempts + 1;
+        self.told.queue.push_back(Queued::Continuing(Continuing { attempt, delay, cause }));
+        self.state = State::Waiting(Box::pin(sleep(delay)));
+        Ok(())
     }
 
     /// Nothing is left to be stopped.
@@ -432,32 +435,9 @@ impl Course {
     }
 }
 
-impl Told {
-    pub(crate) fn new_transcript(&self) -> Transcript {
-        let transcript = Transcript::new();
-        if self.follow_inputs { transcript.following_inputs() } else { transcript }
-    }
-}
-
 impl State {
     fn failed(error: Error, transcript: Transcript) -> Self {
         let partial = Arc::new(transcript);
         Self::Failed { error: error.with_partial(Arc::clone(&partial)), partial, reported: false }
-    }
-}
-
-impl Queued {
-    pub(crate) fn show<V: View>(self, view: &mut V, transcript: &Transcript) -> Option<V::Item> {
-        let moment = match self {
-            Self::Received { ref raw, event, effect } => {
-                return view.see(Moment::Received { raw, event, effect }, transcript);
-            }
-            Self::Alive(ref raw) => return view.see(Moment::Alive { raw }, transcript),
-            Self::Started(index) => Moment::Started(index),
-            Self::Text(index) => Moment::Text(index),
-            Self::Finished(index) => Moment::Finished(index),
-            Self::Retrying(retrying) => Moment::Retrying(retrying),
-        };
-        view.see(moment, transcript)
     }
 }

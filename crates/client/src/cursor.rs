@@ -12,8 +12,8 @@ use perennial_protocol::sse::Frame;
 use perennial_protocol::{ApiError, Effect, ErrorKind, Event, Message, UnknownEvent};
 use serde::Deserialize;
 
-use crate::course::{Queued, Told};
 use crate::reading::Step;
+use crate::told::{Queued, Told};
 use crate::view::{Fold, Moment, View};
 use crate::watch::Watch;
 use crate::{Error, Position};

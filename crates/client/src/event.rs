@@ -6,6 +6,7 @@ use perennial_protocol::{
     Citation, ContentBlock, Delta, Effect, End, Event, Ignored, MessageDelta, Raw, Transcript, UnknownEvent,
 };
 
+use perennial_recovery::{Joint, Mode};
 use serde::Deserialize;
 
 use crate::Error;
@@ -92,6 +93,11 @@ pub enum StreamEvent {
     Alive,
     /// The request is sent again, since the attempt failed before it brought content: a sign of life.
     Retrying(Retrying),
+    /// The answer broke in the middle, and its rest is asked for: a sign of life. Only with
+    /// [`continuing`](crate::RequestOptions::continuing).
+    Continuing(Continuing),
+    /// From here on comes the rest, which another attempt brings. Text and transcript need no attention to it.
+    Seam(Seam),
     /// Something about the stream itself, from the log of a gateway. Only an attached stream has these.
     Log(LogEvent),
     /// An event that came after this version.
@@ -115,6 +121,38 @@ pub struct Retrying {
     pub delay: Duration,
     /// What ended the attempt before.
     pub cause: Error,
+}
+
+/// A further attempt that is about to be made for the rest of an answer.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Continuing {
+    /// The number of the attempt that follows.
+    pub attempt: u32,
+    /// How long it is waited before.
+    pub delay: Duration,
+    /// What ended the attempt before.
+    pub cause: Error,
+}
+
+/// Where two attempts for one answer are joined.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Seam {
+    /// The number of the attempt that follows.
+    pub attempt: u32,
+    /// How the rest was asked for.
+    pub mode: Mode,
+    /// Bytes of text that had been handed out.
+    pub cut: u64,
+    /// Bytes of it that were said again and left out: what proves that the two are one.
+    pub overlap: u64,
+}
+
+impl Seam {
+    pub(crate) fn new(attempt: u32, joint: Joint) -> Self {
+        Self { attempt, mode: joint.mode, cut: joint.cut, overlap: joint.overlap }
+    }
 }
 
 /// An event of a gateway's log that is none of the upstream's. Text and transcript need no attention to it.

@@ -22,6 +22,7 @@
 
 mod builder;
 mod client;
+mod continuing;
 mod conversation;
 mod course;
 mod credential;
@@ -43,6 +44,7 @@ pub mod resources;
 mod response;
 mod resume;
 mod stream;
+mod told;
 mod tools;
 pub mod transport;
 mod view;
@@ -53,7 +55,7 @@ pub use client::{Client, DEFAULT_BASE_URL, DEFAULT_VERSION};
 pub use conversation::{Conversation, Next};
 pub use deadlines::Deadlines;
 pub use error::{Clock, Error, ErrorKind, Phase};
-pub use event::{LogEvent, Retrying, StreamEvent};
+pub use event::{Continuing, LogEvent, Retrying, Seam, StreamEvent};
 pub use messages::Messages;
 pub use options::RequestOptions;
 pub use perennial_protocol as protocol;
@@ -62,7 +64,7 @@ pub use perennial_protocol::{
     ApiError, BlockStatus, ContentBlock, End, Message, Place, Raw, StopReason, ToolInput, ToolUse,
     Transcript, Truncation, Turn, Usage,
 };
-pub use perennial_recovery::{MaxRetryAfter, RetryBudget, RetryPolicy};
+pub use perennial_recovery::{MaxHops, MaxRetryAfter, Mode, RetryBudget, RetryPolicy};
 pub use position::Position;
 pub use reconnect::ReconnectPolicy;
 pub use request::{MessageRequest, ParseOutput};

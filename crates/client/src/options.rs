@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use crate::{Deadlines, Error, MaxEventBytes, ReconnectPolicy, RetryPolicy};
+use crate::{Deadlines, Error, MaxEventBytes, MaxHops, ReconnectPolicy, RetryPolicy};
 
 /// What one request is to have otherwise than its client.
 ///
@@ -28,6 +28,7 @@ pub struct RequestOptions {
     pub(crate) reconnects: Option<ReconnectPolicy>,
     pub(crate) max_event_bytes: Option<MaxEventBytes>,
     pub(crate) grace: Option<Duration>,
+    pub(crate) hops: Option<MaxHops>,
     invalid: Option<String>,
 }
 
@@ -80,6 +81,22 @@ impl RequestOptions {
         self
     }
 
+    /// Goes on with an answer that breaks in the middle of its text, at most so often: the rest is asked for, and handed out where it is proven to the byte that the
+    /// two are one. Off by default, since each further request is paid for. `MaxHops(0)` turns it off for one request.
+    ///
+    /// It is for streams that are read directly from the service; a gateway goes on by itself. Tool calls, thoughts and whatever cannot be proven end with the error
+    /// that they end with otherwise. [`StreamEvent::Continuing`](crate::StreamEvent::Continuing) and [`StreamEvent::Seam`](crate::StreamEvent::Seam) tell of it.
+    ///
+    /// ```
+    /// use perennial::{MaxHops, RequestOptions};
+    ///
+    /// let options = RequestOptions::new().continuing(MaxHops::default());
+    /// ```
+    pub fn continuing(mut self, hops: MaxHops) -> Self {
+        self.hops = Some(hops);
+        self
+    }
+
     /// The limit on one event in place of the client's.
     pub fn max_event_bytes(mut self, limit: MaxEventBytes) -> Self {
         self.max_event_bytes = Some(limit);
@@ -98,6 +115,7 @@ impl RequestOptions {
         options.reconnects = over.reconnects.or(options.reconnects);
         options.max_event_bytes = over.max_event_bytes.or(options.max_event_bytes);
         options.grace = over.grace.or(options.grace);
+        options.hops = over.hops.or(options.hops);
         options.invalid = over.invalid.clone().or(options.invalid);
         options
     }

@@ -10,13 +10,13 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use futures_core::Stream as _;
 use perennial_protocol::{
-    ApiError, ContentBlock, Effect, End, Event, EventDecoder, Message, ToolInput, Transcript,
+    ApiError, ContentBlock, Effect, End, Event, EventDecoder, Ignored, Message, ToolInput, Transcript,
 };
 use tokio::time::Instant;
 
-use crate::course::{Queued, Told};
 use crate::error::phase_of;
 use crate::exchange::{Opened, excerpt};
+use crate::told::{Queued, Told};
 use crate::transport::Body;
 use crate::view::{Moment, View};
 use crate::watch::Watch;
@@ -27,6 +27,8 @@ const PIECES_PER_TURN: usize = 512;
 
 pub(crate) struct Reading {
     info: Arc<ResponseInfo>,
+    /// The number of the attempt.
+    attempt: u32,
     deadlines: Deadlines,
     limit: MaxEventBytes,
     watch: Watch,
@@ -70,6 +72,7 @@ impl Reading {
     ) -> Self {
         Self {
             info: opened.info,
+            attempt: 1,
             deadlines,
             limit,
             watch: Watch::new(deadlines, opened.first_byte_at, total_at),
@@ -80,6 +83,12 @@ impl Reading {
             piece: Bytes::new(),
             at: 0,
         }
+    }
+
+    /// The same, of this attempt.
+    pub(crate) fn attempt(mut self, attempt: u32) -> Self {
+        self.attempt = attempt;
+        self
     }
 
     /// The reader goes away with something.
@@ -190,6 +199,9 @@ impl Reading {
             let (frame, raw) = (received.frame, received.frame.raw());
             let step = match received.event {
                 event if told.cursor.is_some() => told.recorded(frame, event, &mut self.watch, view)?,
+                Some(event) if told.is_joining() && !is_of_the_connection(&event) => {
+                    told.joined(frame, &event, self.attempt, &mut self.watch)?
+                }
                 Some(event) => told.event(raw, event, &mut self.watch, view)?,
                 None => told.alive(raw, view),
             };
@@ -212,14 +224,14 @@ impl Reading {
             Form::Unknown | Form::Events if told.cursor.is_some() => {
                 Err(Error::truncated(&told.transcript.end(), told.phase()))
             }
-            Form::Json(body) if told.cursor.is_none() => told.whole(&body),
+            Form::Json(body) if told.cursor.is_none() && !told.is_joining() => told.whole(&body),
             Form::Page(body) | Form::Json(body) => {
                 let text = String::from_utf8_lossy(&body);
                 Err(Error::unexpected_body(format!("the answer is a page, not a stream: {}", excerpt(&text))))
             }
             Form::Unknown | Form::Events => {
                 // What lacks only its blank line counts where it is the end itself.
-                if let Some(event) = self.decoder.finish() {
+                if let Some(event) = self.decoder.finish().filter(|_| !told.is_apart()) {
                     let effect = told.transcript.apply(&event);
                     told.queue.push_back(Queued::Received { raw: Bytes::new(), event, effect });
                     if effect == Effect::Finished {
@@ -251,6 +263,8 @@ impl Told {
             let effect = self.transcript.apply(&event);
             if matches!(effect, Effect::BlockGrew(_)) {
                 watch.content();
+            } else {
+                self.strayed = true;
             }
             return Ok(view.see(Moment::Received { raw, event, effect }, &self.transcript).map(Step::Item));
         }
@@ -278,6 +292,13 @@ impl Told {
             _ => Vec::new(),
         };
         let phase = self.phase();
+        // What failed may be gone on with, so it is not the end of the transcript yet.
+        if let Event::Error(error) = &event
+            && self.hops.is_some()
+            && !self.transcript.is_finished()
+        {
+            return Err(Error::in_stream((**error).clone(), phase));
+        }
         let effect = self.transcript.apply(&event);
         match effect {
             Effect::Failed => {
@@ -307,7 +328,14 @@ impl Told {
                 return Err(Error::no_stop_reason(phase));
             }
             // Content that cannot be placed was sent, and paid for, all the same; and the reader is told of it.
-            Effect::Ignored(_) => self.content |= event.is_content(),
+            Effect::Ignored(why) => {
+                self.content |= event.is_content();
+                // A second stop changes nothing.
+                self.strayed |= match event {
+                    Event::ContentBlockStop { .. } => why == Ignored::OtherMessage,
+                    _ => event.is_content() || why == Ignored::OtherMessage,
+                };
+            }
             Effect::Nothing => {}
             _ => {
                 watch.content();
@@ -388,6 +416,11 @@ impl Queued {
     fn received(raw: &[u8], event: Event<'_>, effect: Effect) -> Self {
         Self::Received { raw: Bytes::copy_from_slice(raw), event: event.into_owned(), effect }
     }
+}
+
+/// What is said of the connection, whatever it carries.
+fn is_of_the_connection(event: &Event<'_>) -> bool {
+    matches!(event, Event::Ping | Event::Error(_))
 }
 
 /// Whether a body can be a stream of events, by its first bytes, be they ever so few.

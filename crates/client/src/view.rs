@@ -13,7 +13,7 @@ use bytes::Bytes;
 use futures_core::Stream;
 use perennial_protocol::{ContentBlock, Delta, Effect, Event, Transcript};
 
-use crate::event::{Retrying, StreamEvent};
+use crate::event::{Continuing, Retrying, Seam, StreamEvent};
 use crate::{Error, MessageStream};
 
 /// Something that happens, as the loop comes upon it.
@@ -30,6 +30,10 @@ pub(crate) enum Moment<'a> {
     Finished(u64),
     /// The request is sent again.
     Retrying(Retrying),
+    /// The rest is asked for.
+    Continuing(Continuing),
+    /// From here on the rest comes.
+    Seam(Seam),
 }
 
 pub(crate) trait View {
@@ -69,6 +73,8 @@ impl View for Events {
             Moment::Text(index) => StreamEvent::Text { index, delta: text_of(index, transcript)?.to_owned() },
             Moment::Finished(index) => StreamEvent::finished(index, transcript),
             Moment::Retrying(retrying) => StreamEvent::Retrying(retrying),
+            Moment::Continuing(continuing) => StreamEvent::Continuing(continuing),
+            Moment::Seam(seam) => StreamEvent::Seam(seam),
         })
     }
 }

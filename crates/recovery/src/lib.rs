@@ -20,7 +20,7 @@ mod retry;
 mod splice;
 mod told;
 
-pub use plan::{Mode, Plan, Reason, plan};
+pub use plan::{MaxHops, Mode, Plan, Reason, plan};
 pub use retry::{
     MaxRetryAfter, RetryBucket, RetryBudget, RetryPolicy, is_retryable_answer, is_retryable_in_band,
     retry_after,

@@ -16,12 +16,23 @@ use crate::splice::{Opening, Splice};
 use crate::told::Told;
 
 /// An answer of which so little was shown, in bytes, is asked for again; it must then begin with all of it.
+/// What was thought before it stays as it was shown, and what is thought anew is not.
 const LITTLE: usize = 40;
 /// What a model is asked to say again, in bytes, at least. A model that was given the beginning of its own turn has less room to stray.
 const QUOTED: usize = 40;
 const PREFILLED: usize = 16;
 /// The least that proves a seam.
 const LEAST: usize = 12;
+
+/// How often an answer that broke may be gone on with. Default 2.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct MaxHops(pub u32);
+
+impl Default for MaxHops {
+    fn default() -> Self {
+        Self(2)
+    }
+}
 
 /// What to do about an answer that broke.
 #[derive(Debug)]
@@ -162,7 +173,7 @@ fn go_on(request: &[u8], told: &Told) -> Result<Plan, Reason> {
     }
     let text = transcript.text();
     let opening = Opening::of(transcript);
-    if text.len() < LITTLE && transcript.indices().count() == 1 && opening.is_open() {
+    if opening.is_open() && text.len() < LITTLE && text == last_text && !text.is_empty() {
         return Ok(Plan::Restart(Splice::again(told, text, opening)));
     }
     let prefill = request.takes_prefill();

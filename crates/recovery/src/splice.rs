@@ -74,6 +74,8 @@ pub(crate) struct Opening {
     open: Option<u64>,
     /// The type of the open block.
     kind: Option<&'static str>,
+    /// Whether readers have been shown a thought.
+    thought: bool,
     next: u64,
 }
 
@@ -102,7 +104,8 @@ impl Opening {
         let last = transcript.indices().last();
         let open = last.filter(|last| transcript.block_status(*last) == Some(BlockStatus::Open));
         let kind = open.and_then(|open| transcript.block(open)).and_then(kind);
-        Self { open, kind, next: last.map_or(0, |last| last + 1) }
+        let thought = transcript.indices().filter_map(|index| transcript.block(index)).any(is_thought);
+        Self { open, kind, thought: thought && kind == Some("text"), next: last.map_or(0, |last| last + 1) }
     }
 
     pub(crate) fn is_open(&self) -> bool {
@@ -224,8 +227,8 @@ impl Splice {
                 self.stage = Stage::Joining(index);
                 if text.text.is_empty() { Ok(()) } else { self.said(index, &text.text, out) }
             }
-            ContentBlock::Thinking(_) | ContentBlock::RedactedThinking(_) if self.mode != Mode::Restart => {
-                // It thinks about how to go on, which is no part of the answer.
+            // It thinks about how to go on, or once more.
+            block if is_thought(block) && (self.mode != Mode::Restart || self.opening.thought) => {
                 self.blocks.push((index, Target::Withheld));
                 Ok(())
             }
@@ -356,6 +359,10 @@ fn kind(block: &ContentBlock) -> Option<&'static str> {
         ContentBlock::Thinking(_) => Some("thinking"),
         _ => None,
     }
+}
+
+fn is_thought(block: &ContentBlock) -> bool {
+    matches!(block, ContentBlock::Thinking(_) | ContentBlock::RedactedThinking(_))
 }
 
 fn is_empty(block: &ContentBlock) -> bool {

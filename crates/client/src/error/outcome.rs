@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use perennial_protocol::{ApiError, End};
+use perennial_recovery::NoProof;
 
 use super::{Error, ErrorKind, Phase};
 use crate::Position;
@@ -52,6 +53,18 @@ impl Error {
     /// A stream that is none of a gateway's.
     pub(crate) fn not_a_log(what: impl Into<String>, phase: Phase) -> Self {
         Self::new(ErrorKind::Malformed, phase, what)
+    }
+
+    /// What another attempt says cannot be joined to what came.
+    pub(crate) fn not_joined(refused: &NoProof, phase: Phase) -> Self {
+        let what = format!("what came for the rest cannot be joined: {refused}");
+        Self::new(ErrorKind::Malformed, phase, what).retryable(true)
+    }
+
+    /// The same, and why the answer was not gone on with.
+    pub(crate) fn not_continued(mut self, why: &str) -> Self {
+        self.0.what = format!("{}; it was not gone on with: {why}", self.0.what);
+        self
     }
 
     /// The same, after `limit` of fruitless reconnects.
