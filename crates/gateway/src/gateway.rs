@@ -18,6 +18,7 @@ use crate::fallback::{Cache, Fallback};
 use crate::generation::{Guard, OnDisconnect, Recovery};
 use crate::lanes::Lanes;
 use crate::limits::{Clocks, Limits};
+use crate::metrics::Metrics;
 use crate::reload::{self, Current, Reloader};
 use crate::server;
 use crate::service::Service;
@@ -352,6 +353,7 @@ impl Builder {
             fallback: self.fallback,
             ledger,
             guard: self.guard,
+            metrics: before.map_or_else(|| Arc::new(Metrics::new()), |before| Arc::clone(&before.metrics)),
             retries: retries
                 .map_or_else(|| Arc::new(RetryBucket::new(budget)), |before| Arc::clone(&before.retries)),
             answers: self.answers,

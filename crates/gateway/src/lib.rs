@@ -30,6 +30,7 @@ mod headers;
 mod lanes;
 mod limits;
 mod messages;
+mod metrics;
 mod openapi;
 mod outlet;
 mod pass;

@@ -10,11 +10,11 @@ use http::StatusCode;
 use perennial_protocol::ErrorKind;
 
 use crate::front;
-use crate::messages;
 use crate::pass::pass;
 use crate::refusal::{Refusal, RequestId};
 use crate::service::Service;
 use crate::{cors, openapi, streams, web};
+use crate::{messages, metrics};
 
 /// One table, so that what is routed and what is documented can be compared.
 macro_rules! routes {
@@ -57,6 +57,7 @@ routes! {
     get "/api/hello" => || async { StatusCode::OK };
     get "/healthz" => || async { "ok\n" };
     get "/readyz" => ready;
+    get "/metrics" => metrics::page;
 }
 
 pub(crate) fn router(service: Arc<Service>) -> Router {

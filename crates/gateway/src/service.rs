@@ -16,6 +16,7 @@ use crate::access::Access;
 use crate::fallback::{Cache, Fallback};
 use crate::generation::{Guard, Live, OnDisconnect, Recovery};
 use crate::limits::{Clocks, Limits};
+use crate::metrics::Metrics;
 use crate::refusal::Refusal;
 use crate::streams::IdempotencyKeys;
 use crate::upstream::{Fleet, UpstreamBody, UpstreamFailure};
@@ -27,6 +28,7 @@ pub(crate) struct Service {
     pub(crate) limits: Limits,
     pub(crate) clocks: Clocks,
     pub(crate) recovery: Recovery,
+    pub(crate) metrics: Arc<Metrics>,
     pub(crate) guard: Guard,
     pub(crate) fleet: Fleet,
     /// How much of the traffic may be further attempts.

@@ -21,9 +21,10 @@ pub(crate) struct Anchor {
 impl Anchor {
     /// The anchor of `text`, no shorter than `wanted` and within its last `within` bytes. Overlaps of `least` bytes are enough where they stand in it once.
     pub(crate) fn of(text: &str, within: usize, wanted: usize, least: usize) -> Option<Self> {
-        let unique = longest_repeated_end(text.as_bytes()) + 1;
+        let longest = LONGEST.max(wanted).max(least);
+        let unique = longest_repeated_end(text.as_bytes(), longest) + 1;
         let length = wanted.max(unique).max(least);
-        if length > within || length > LONGEST.max(wanted) {
+        if length > within || length > longest {
             return None;
         }
         let first = text.len() - within;
@@ -50,23 +51,29 @@ fn word(text: &str, start: usize, first: usize) -> usize {
     places.find(begins).unwrap_or(start)
 }
 
-/// The length of the longest end of `text` that also stands elsewhere in it: the greatest value of the Z-function of the text read backwards. Linear.
-fn longest_repeated_end(text: &[u8]) -> usize {
+/// The length of the longest end of `text` that also stands elsewhere in it, or `most` where that is longer: the greatest value of the Z-function of the
+/// text read backwards. Linear in the text; its memory is linear in `most`.
+fn longest_repeated_end(text: &[u8], most: usize) -> usize {
     let length = text.len();
     let at = |index: usize| text[length - 1 - index];
-    let mut z = vec![0_usize; length];
+    let mut z = vec![0_usize; most.min(length)];
     let (mut left, mut right) = (0, 0);
+    let mut longest = 0;
     for index in 1..length {
+        // No match is longer than `most`, so `index - left` is less than that.
         let mut same = if index < right { z[index - left].min(right - index) } else { 0 };
-        while index + same < length && at(same) == at(index + same) {
+        while same < most && index + same < length && at(same) == at(index + same) {
             same += 1;
         }
         if index + same > right {
             (left, right) = (index, index + same);
         }
-        z[index] = same;
+        if let Some(z) = z.get_mut(index) {
+            *z = same;
+        }
+        longest = longest.max(same);
     }
-    z.into_iter().max().unwrap_or(0)
+    longest
 }
 
 #[cfg(test)]
@@ -81,8 +88,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn an_end_that_stands_once_is_as_short_as_can_be(text in "[ab \u{e9}\u{20ac}]{0,60}") {
-            let repeated = longest_repeated_end(text.as_bytes());
+        fn an_end_that_stands_once_is_as_short_as_can_be(text in "[ab \u{e9}\u{20ac}]{0,60}", most in 1_usize..80) {
+            let repeated = longest_repeated_end(text.as_bytes(), most);
             let naive = (1..=text.len())
                 .rev()
                 .find(|length| {
@@ -90,7 +97,7 @@ mod tests {
                     text.as_bytes().windows(*length).filter(|window| *window == end).count() > 1
                 })
                 .unwrap_or(0);
-            prop_assert_eq!(repeated, naive);
+            prop_assert_eq!(repeated, naive.min(most));
         }
 
         #[test]
@@ -110,7 +117,8 @@ mod tests {
         let text = "The quick brown fox jumps over the lazy dog";
         let anchor = Anchor::of(text, text.len(), 10, 4).unwrap();
         assert_eq!(&text[anchor.start..], "the lazy dog");
-        assert_eq!(Anchor::of("abababab", 8, 4, 4), None.or(Anchor::of("abababab", 8, 4, 4)));
+        // Its last six bytes stand in it twice, so seven are needed.
+        assert_eq!(Anchor::of("abababab", 8, 4, 4).map(|anchor| anchor.least), Some(7));
         assert!(Anchor::of(&"ab".repeat(3_000), 6_000, 10, 4).is_none(), "it goes on for too long");
         assert!(Anchor::of(text, 5, 10, 4).is_none(), "the last block is too short");
     }

@@ -12,6 +12,7 @@
 #![forbid(unsafe_code)]
 
 mod anchor;
+mod frames;
 mod overlap;
 mod plan;
 mod request;

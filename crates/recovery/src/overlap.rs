@@ -14,6 +14,8 @@ pub(crate) struct Overlap {
     text: String,
     proof: Proof,
     held: String,
+    /// How much of it has been searched for the end of the first.
+    searched: usize,
     /// When it was last looked whether there can be an overlap at all.
     looked_at: usize,
 }
@@ -38,12 +40,17 @@ pub(crate) struct Found {
 
 impl Overlap {
     pub(crate) fn new(text: String, proof: Proof) -> Self {
-        Self { text, proof, held: String::new(), looked_at: 0 }
+        Self { text, proof, held: String::new(), searched: 0, looked_at: 0 }
     }
 
     /// Bytes of the text that is gone on with.
     pub(crate) fn cut(&self) -> usize {
         self.text.len()
+    }
+
+    /// Gives the memory back once the two are joined.
+    pub(crate) fn forget(&mut self) {
+        (self.text, self.held) = (String::new(), String::new());
     }
 
     /// More of the other text. `Ok(None)` while it cannot be known; an error once it cannot be any more.
@@ -66,19 +73,20 @@ impl Overlap {
     }
 
     fn end(&mut self, least: usize) -> Result<Option<Found>, &'static str> {
-        let last = &self.text.as_bytes()[self.text.len() - least.min(self.text.len())..];
+        let text = self.text.as_bytes();
+        let last = &text[text.len() - least.min(text.len())..];
+        // Each byte is searched once, however small the pieces are.
+        let from = (self.searched + 1).saturating_sub(last.len());
+        self.searched = self.held.len();
         // Its first place decides: at any other the end would stand twice in the text.
-        if let Some(at) = memmem::find(self.held.as_bytes(), last) {
-            let overlap = at + last.len();
-            let said = &self.held.as_bytes()[..overlap];
-            let blanks = said.len() - said.trim_ascii_start().len();
-            let is_end = self.text.as_bytes().ends_with(said);
-            if (is_end || self.text.as_bytes().ends_with(&said[blanks..]))
-                && self.held.is_char_boundary(overlap)
-            {
-                let rest = self.held[overlap..].to_owned();
-                let overlap = if is_end { overlap } else { overlap - blanks };
-                return Ok(Some(Found { overlap, rest }));
+        if let Some(at) = memmem::find(&self.held.as_bytes()[from..], last) {
+            let end = from + at + last.len();
+            let said = &self.held.as_bytes()[..end];
+            let overlap =
+                text.iter().rev().zip(said.iter().rev()).take_while(|(one, other)| one == other).count();
+            // Blanks before it are how a model begins; anything else would have to be thrown away.
+            if said[..end - overlap].iter().all(u8::is_ascii_whitespace) {
+                return Ok(Some(Found { overlap, rest: self.held.split_off(end) }));
             }
             return Err("what it says before the overlap is not of the answer");
         }
@@ -126,27 +134,36 @@ mod tests {
         #[test]
         fn an_overlap_is_found_to_the_byte(
             whole in "[a-d \u{e9}\u{4e16}\n]{30,300}",
-            cut in 0.2..0.9_f64,
+            share in 20_usize..90,
             again in 0_usize..200,
             size in 1_usize..40,
         ) {
-            let at = |share: f64| {
-                let mut at = (whole.len() as f64 * share) as usize;
-                while !whole.is_char_boundary(at) { at -= 1; }
-                at
-            };
-            let cut = at(cut);
+            let cut = whole.floor_char_boundary(whole.len() * share / 100);
             let text = &whole[..cut];
             if let Some(anchor) = Anchor::of(text, text.len(), 12, 6) {
-                let mut from = cut - again.min(cut);
-                while !whole.is_char_boundary(from) { from -= 1; }
-                match outcome(text, Proof::End(anchor.least), &whole[from..], size) {
-                    Ok(Some(found)) => {
-                        prop_assert_eq!(found.overlap, cut - from);
-                        prop_assert_eq!(format!("{text}{}", found.rest), whole);
-                    }
-                    // Too little was said again to prove anything.
-                    Ok(None) | Err(_) => prop_assert!(cut - from < anchor.least),
+                let from = whole.floor_char_boundary(cut - again.min(cut));
+                // With less said again than a proof takes, what follows may look like one.
+                if cut - from >= anchor.least {
+                    let found = outcome(text, Proof::End(anchor.least), &whole[from..], size);
+                    let found = found.unwrap().expect("enough was said again");
+                    prop_assert_eq!(found.overlap, cut - from);
+                    prop_assert_eq!(format!("{text}{}", found.rest), whole);
+                }
+            }
+        }
+
+        /// Blanks that a model puts in front are left out, and nothing else is.
+        #[test]
+        fn only_blanks_may_stand_in_front(before in "[a \n\u{a0}]{0,6}", text in "[ab ]{20,60}", size in 1_usize..9) {
+            if let Some(anchor) = Anchor::of(&text, text.len(), 12, 12) {
+                let said = format!("{before}{} and on", &text[anchor.start..]);
+                if let Ok(Some(found)) = outcome(&text, Proof::End(anchor.least), &said, size) {
+                    let end = said.len() - found.rest.len();
+                    prop_assert_eq!(&text[text.len() - found.overlap..], &said[end - found.overlap..end]);
+                    prop_assert!(said[..end - found.overlap].bytes().all(|byte| byte.is_ascii_whitespace()));
+                    prop_assert_eq!(found.rest, " and on");
+                } else {
+                    prop_assert!(!before.bytes().all(|byte| byte.is_ascii_whitespace()));
                 }
             }
         }

@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::anchor::Anchor;
+use crate::frames::message_stop;
 use crate::overlap::{Overlap, Proof};
 use crate::request::Request;
 use crate::splice::{Opening, Splice};
@@ -83,8 +84,12 @@ pub enum Reason {
     TooLittle,
     /// The client had begun the answer itself.
     Prefilled,
-    /// There is nothing left of `max_tokens`.
+    /// There is nothing left of `max_tokens`, or no more than what may be thought.
     NothingLeft,
+    /// Readers were given content that fits nowhere, or blocks that overlap.
+    OutOfPlace,
+    /// It is complete, or has failed by its own word.
+    Over,
 }
 
 /// What to do about the answer to this request, of which readers were `told` so much.
@@ -99,16 +104,21 @@ pub enum Reason {
 #[must_use]
 pub fn plan(request: &[u8], told: &Told) -> Plan {
     let transcript = told.transcript();
-    if !told.has_started() || is_bare(transcript) {
-        let opening = Opening::of(transcript);
-        return Plan::Restart(Splice::again(told, String::new(), opening));
+    if transcript.is_finished() {
+        return Plan::Refuse(Reason::Over);
     }
     if let End::Truncated(truncation) = transcript.end()
         && truncation.place == Place::BeforeStop
     {
-        return Plan::Finish(Bytes::from_static(
-            b"event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n",
-        ));
+        return Plan::Finish(message_stop());
+    }
+    let last = transcript.indices().last();
+    if told.has_strayed() || transcript.open_blocks().any(|open| Some(open) != last) {
+        return Plan::Refuse(Reason::OutOfPlace);
+    }
+    if !told.has_started() || is_bare(transcript) {
+        let opening = Opening::of(transcript);
+        return Plan::Restart(Splice::again(told, String::new(), opening));
     }
     match go_on(request, told) {
         Ok(plan) => plan,
@@ -157,12 +167,15 @@ fn go_on(request: &[u8], told: &Told) -> Result<Plan, Reason> {
     }
     let prefill = request.takes_prefill();
     let longest_stop = request.stop_sequences.iter().map(String::len).max().unwrap_or(0);
-    let wanted = if prefill { PREFILLED } else { QUOTED }.max(longest_stop);
-    let anchor = match Anchor::of(&text, last_text.len(), wanted, LEAST) {
-        Some(anchor) => anchor,
-        None if last_text.len() < wanted => return Err(Reason::TooLittle),
-        None => return Err(Reason::Repetitive),
-    };
+    // A stop sequence that begins before the cut is seen only where all of it is said by the same attempt.
+    let least = LEAST.max(longest_stop);
+    let wanted = if prefill { PREFILLED } else { QUOTED }.max(least);
+    // Where the last block is short, all of it is said again.
+    let (least, wanted) = (least.min(last_text.len()), wanted.min(last_text.len()));
+    if last_text.len() < LEAST {
+        return Err(Reason::TooLittle);
+    }
+    let anchor = Anchor::of(&text, last_text.len(), wanted, least).ok_or(Reason::Repetitive)?;
     let (before, again) = text.split_at(anchor.start);
     // What was thought is used up as well, but the model thinks anew.
     let left = request.left(estimate_tokens(&text) + transcript.estimated_thinking_tokens());
@@ -170,8 +183,10 @@ fn go_on(request: &[u8], told: &Told) -> Result<Plan, Reason> {
         return Err(Reason::NothingLeft);
     }
     // What is said again is not to be taken from what is left.
-    let again_tokens = estimate_tokens(again);
-    let max_tokens = left.map(|left| left + again_tokens);
+    let max_tokens = left.map(|left| left.saturating_add(estimate_tokens(again)));
+    if max_tokens.is_some_and(|most| most <= request.thinking_budget) {
+        return Err(Reason::NothingLeft);
+    }
     let (mode, turns) = if prefill && !before.trim().is_empty() {
         let beginning = before.trim_end();
         (Mode::Prefill, vec![json!({"role": "assistant", "content": beginning})])
@@ -256,6 +271,8 @@ impl fmt::Display for Reason {
             Self::TooLittle => "its last text is too short to be found again",
             Self::Prefilled => "the client had begun the answer itself",
             Self::NothingLeft => "there is nothing left of max_tokens",
+            Self::OutOfPlace => "its events are out of place",
+            Self::Over => "it is over",
         })
     }
 }

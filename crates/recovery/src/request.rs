@@ -19,6 +19,8 @@ pub(crate) struct Request<'a> {
     /// An answer in a form that is of one piece.
     pub(crate) is_structured: bool,
     pub(crate) thinks: bool,
+    /// What it may think, in tokens; `max_tokens` has to be more than that.
+    pub(crate) thinking_budget: u64,
     /// The last turn is the client's own beginning of the answer.
     pub(crate) is_prefilled: bool,
     max_tokens: Option<(u64, Range<usize>)>,
@@ -53,6 +55,8 @@ struct OutputConfig {
 struct Thinking {
     #[serde(default, rename = "type")]
     kind: String,
+    #[serde(default)]
+    budget_tokens: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -83,6 +87,11 @@ impl<'a> Request<'a> {
                     .output_config
                     .and_then(|config| config.format)
                     .is_some_and(|format| !format.is_null()),
+            thinking_budget: members
+                .thinking
+                .as_ref()
+                .and_then(|thinking| thinking.budget_tokens)
+                .unwrap_or(0),
             thinks: members.thinking.is_some_and(|thinking| thinking.kind != "disabled"),
             is_prefilled: turns.last()?.role == "assistant",
             max_tokens,

@@ -6,13 +6,11 @@
 use std::fmt;
 
 use bytes::Bytes;
-use indexmap::IndexMap;
 use perennial_protocol::sse::Frame;
-use perennial_protocol::{BlockStatus, ContentBlock, Delta, Event, Received, Transcript, Usage};
+use perennial_protocol::{BlockStatus, ContentBlock, Delta, Event, Received, StopReason, Transcript, Usage};
 use serde::Serialize;
-use serde_json::value::RawValue;
-use serde_json::{Value, json};
 
+use crate::frames::{renumbered, text_delta, text_start, with_usage};
 use crate::overlap::{Found, Overlap, Proof};
 use crate::plan::Mode;
 use crate::told::Told;
@@ -27,8 +25,12 @@ pub struct Splice {
     before: Usage,
     own: Usage,
     stage: Stage,
+    /// Readers had nothing at all: this attempt is the answer.
+    is_alone: bool,
     /// Which of this attempt's blocks became which of the answer's.
     blocks: Vec<(u64, Target)>,
+    /// What a text that is not yet a block begins with. A block of nothing but blanks could not be sent back to the service.
+    blanks: String,
 }
 
 /// What a frame of the other attempt becomes.
@@ -91,7 +93,7 @@ enum Target {
     Block(u64),
     /// Readers are not given it.
     Withheld,
-    /// It becomes a block if anything comes in it.
+    /// It becomes a block if anything but blanks comes in it.
     Pending,
 }
 
@@ -121,9 +123,18 @@ impl Splice {
 
     fn new(told: &Told, mode: Mode, overlap: Overlap, opening: Opening) -> Self {
         // Without a `message_start` there is nothing to join.
-        let stage = if told.has_started() { Stage::Begun } else { Stage::Joined };
-        let (before, own) = (told.usage(), Usage::default());
-        Self { mode, overlap, opening, before, own, stage, blocks: Vec::new() }
+        let is_alone = !told.has_started();
+        Self {
+            mode,
+            overlap,
+            opening,
+            before: told.usage(),
+            own: Usage::default(),
+            stage: if is_alone { Stage::Joined } else { Stage::Begun },
+            is_alone,
+            blocks: Vec::new(),
+            blanks: String::new(),
+        }
     }
 
     /// Whether what comes is for readers.
@@ -138,21 +149,26 @@ impl Splice {
         &self.own
     }
 
-    /// Takes a frame of the other attempt; what becomes of it is added to `out`.
+    /// Takes a frame of the other attempt; what becomes of it is added to `out`. `raw` is the frame's bytes.
     ///
     /// # Errors
-    /// When it cannot be joined any more: what is in `out` is to be kept, and nothing that follows is to be shown. `raw` is the frame's bytes.
+    /// When it cannot be joined, or not any more: what is in `out` is to be kept, and nothing that follows is to be shown.
     pub fn take(&mut self, frame: Frame<'_>, raw: &Bytes, out: &mut Vec<Piece>) -> Result<(), NoProof> {
-        let event = Received::read(frame).ok().and_then(|received| received.event);
-        if let Some(Event::MessageStart(message)) = &event {
+        let event = Received::read(frame).map(|received| received.event);
+        if let Ok(Some(Event::MessageStart(message))) = &event {
             self.own.update(&message.usage);
         }
+        if let Ok(Some(Event::MessageDelta(delta))) = &event
+            && let Some(usage) = &delta.usage
+        {
+            self.own.update(usage);
+        }
         if self.stage == Stage::Joined {
-            self.pass(event.as_ref(), raw, out);
-            return Ok(());
+            // What cannot be read passes: it is its reader's to judge.
+            return self.pass(event.ok().flatten().as_ref(), raw, out);
         }
         out.push(Piece::Withhold(raw.clone()));
-        match event {
+        match event.map_err(|_| NoProof("it has an event that cannot be read"))? {
             Some(Event::ContentBlockStart { index, block }) => self.begin(index, &block, out),
             Some(Event::ContentBlockDelta { index, delta }) => self.say(index, &delta, out),
             Some(Event::ContentBlockStop { index }) if self.stage == Stage::Joining(index) => {
@@ -165,15 +181,11 @@ impl Splice {
                 out.push(self.join(0));
                 Ok(())
             }
-            Some(Event::MessageDelta(delta)) => {
-                if let Some(usage) = &delta.usage {
-                    self.own.update(usage);
-                }
-                Err(NoProof(match delta.delta.stop_reason {
-                    Some(perennial_protocol::StopReason::Refusal) => "the model declined to go on",
-                    _ => "it ended before it could be joined",
-                }))
-            }
+            Some(Event::MessageDelta(delta)) => match delta.delta.stop_reason {
+                Some(StopReason::Refusal) => Err(NoProof("the model declined to go on")),
+                Some(_) => Err(NoProof("it ended before it could be joined")),
+                None => Ok(()),
+            },
             Some(Event::MessageStop) => Err(NoProof("it ended before it could be joined")),
             _ => Ok(()),
         }
@@ -186,14 +198,25 @@ impl Splice {
 
     /// A block begins, and it is not known yet where it belongs. Its frame is kept already.
     fn begin(&mut self, index: u64, block: &ContentBlock, out: &mut Vec<Piece>) -> Result<(), NoProof> {
+        if self.stage != Stage::Begun {
+            return Err(NoProof("another block begins before it could be joined"));
+        }
         if self.is_fresh()
             && let Some(open) = self.opening.open
         {
-            if kind(block) != self.opening.kind || !is_empty(block) {
+            let text = match block {
+                ContentBlock::Text(text) => &*text.text,
+                _ if is_empty(block) => "",
+                _ => return Err(NoProof("asked again, the answer begins with another block")),
+            };
+            if kind(block) != self.opening.kind {
                 return Err(NoProof("asked again, the answer begins with another block"));
             }
             self.blocks.push((index, Target::Block(open)));
             out.push(self.join(0));
+            if !text.is_empty() {
+                out.push(Piece::Show(text_delta(open, text)));
+            }
             return Ok(());
         }
         match block {
@@ -212,7 +235,10 @@ impl Splice {
 
     fn say(&mut self, index: u64, delta: &Delta<'_>, out: &mut Vec<Piece>) -> Result<(), NoProof> {
         match delta {
-            _ if self.stage != Stage::Joining(index) => Ok(()),
+            _ if self.target(index) == Some(Target::Withheld) => Ok(()),
+            _ if self.stage != Stage::Joining(index) => {
+                Err(NoProof("it goes on with a block that never began"))
+            }
             Delta::Text(text) => self.said(index, text, out),
             _ => Err(NoProof("what it says before it is joined is more than text")),
         }
@@ -220,20 +246,25 @@ impl Splice {
 
     /// More of the text that is to be joined.
     fn said(&mut self, index: u64, text: &str, out: &mut Vec<Piece>) -> Result<(), NoProof> {
+        // Its other half may be in the frame that follows.
+        if text.contains(char::REPLACEMENT_CHARACTER) {
+            return Err(NoProof("it has characters that are cut"));
+        }
         let Some(Found { overlap, rest }) = self.overlap.push(text).map_err(NoProof)? else { return Ok(()) };
         out.push(self.join(overlap));
-        let target = match self.opening.open {
-            Some(open) => Target::Block(open),
-            None => Target::Pending,
+        let Some(open) = self.opening.open else {
+            self.blocks.push((index, Target::Pending));
+            if is_blank(&rest) {
+                self.blanks = rest;
+            } else {
+                let number = self.begin_pending(index, out);
+                out.push(Piece::Show(text_delta(number, &rest)));
+            }
+            return Ok(());
         };
-        self.blocks.push((index, target));
+        self.blocks.push((index, Target::Block(open)));
         if !rest.is_empty() {
-            let number = self.number(index, out);
-            let delta = json!({"type": "text_delta", "text": rest});
-            out.push(show(
-                "content_block_delta",
-                &json!({"type": "content_block_delta", "index": number, "delta": delta}),
-            ));
+            out.push(Piece::Show(text_delta(open, &rest)));
         }
         Ok(())
     }
@@ -241,77 +272,81 @@ impl Splice {
     fn join(&mut self, overlap: usize) -> Piece {
         self.stage = Stage::Joined;
         let (cut, overlap) = (self.overlap.cut() as u64, overlap as u64);
+        self.overlap.forget();
         Piece::Joined(Joint { mode: self.mode, cut, overlap })
     }
 
-    /// The number of a block that something comes in; a text that may not have been one yet begins now.
-    fn number(&mut self, index: u64, out: &mut Vec<Piece>) -> Option<u64> {
-        let next = self.opening.next;
-        let (_, target) = self.blocks.iter_mut().rev().find(|(own, _)| *own == index)?;
-        match target {
-            Target::Block(number) => Some(*number),
-            Target::Withheld => None,
-            Target::Pending => {
-                *target = Target::Block(next);
-                self.opening.next += 1;
-                let block = json!({"type": "text", "text": ""});
-                let start = json!({"type": "content_block_start", "index": next, "content_block": block});
-                out.push(show("content_block_start", &start));
-                Some(next)
-            }
+    /// What becomes of a block of this attempt; `None` for one that never began.
+    fn target(&self, index: u64) -> Option<Target> {
+        self.blocks.iter().rev().find(|(own, _)| *own == index).map(|(_, target)| *target)
+    }
+
+    /// A text that may not have been a block yet is one now. Its number.
+    fn begin_pending(&mut self, index: u64, out: &mut Vec<Piece>) -> u64 {
+        let number = self.next_number();
+        self.blocks.push((index, Target::Block(number)));
+        out.push(Piece::Show(text_start(number)));
+        if !self.blanks.is_empty() {
+            out.push(Piece::Show(text_delta(number, &std::mem::take(&mut self.blanks))));
         }
+        number
+    }
+
+    fn next_number(&mut self) -> u64 {
+        let number = self.opening.next;
+        self.opening.next += 1;
+        number
     }
 
     /// A frame of the joined attempt.
-    fn pass(&mut self, event: Option<&Event<'_>>, raw: &Bytes, out: &mut Vec<Piece>) {
+    fn pass(&mut self, event: Option<&Event<'_>>, raw: &Bytes, out: &mut Vec<Piece>) -> Result<(), NoProof> {
         match event {
-            Some(Event::ContentBlockStart { index, .. }) => self.begin_joined(*index, raw, out),
-            Some(Event::ContentBlockDelta { index, .. }) => match self.number(*index, out) {
-                Some(number) => out.push(Piece::Show(renumbered(raw, *index, number))),
-                None => out.push(Piece::Withhold(raw.clone())),
-            },
-            Some(Event::ContentBlockStop { index }) => {
-                let target =
-                    self.blocks.iter().rev().find(|(own, _)| own == index).map(|(_, target)| *target);
-                match target {
-                    Some(Target::Block(number)) => out.push(Piece::Show(renumbered(raw, *index, number))),
-                    Some(Target::Withheld | Target::Pending) => out.push(Piece::Withhold(raw.clone())),
-                    // Of a block that never began: its reader is to judge.
-                    None => out.push(Piece::Show(raw.clone())),
-                }
+            Some(Event::MessageDelta(_)) => out.push(Piece::Show(self.summed(raw))),
+            _ if self.is_alone => out.push(Piece::Show(raw.clone())),
+            Some(Event::MessageStart(_)) => return Err(NoProof("another message begins")),
+            Some(Event::ContentBlockStart { index, .. }) => {
+                let number = self.next_number();
+                self.blocks.push((*index, Target::Block(number)));
+                out.push(Piece::Show(renumbered(raw, *index, number)));
             }
-            Some(Event::MessageDelta(delta)) => {
-                if let Some(usage) = &delta.usage {
-                    self.own.update(usage);
-                }
-                out.push(Piece::Show(self.summed(raw)));
+            Some(Event::ContentBlockDelta { index, .. } | Event::ContentBlockStop { index }) => {
+                let target = self.target(*index);
+                let target = target.ok_or(NoProof("it goes on with a block that never began"))?;
+                let number = match (target, event) {
+                    (Target::Block(number), _) => Some(number),
+                    (Target::Pending, Some(Event::ContentBlockDelta { delta, .. })) => match delta {
+                        Delta::Text(text) if is_blank(text) => {
+                            self.blanks.push_str(text);
+                            None
+                        }
+                        _ => Some(self.begin_pending(*index, out)),
+                    },
+                    (Target::Withheld | Target::Pending, _) => None,
+                };
+                out.push(match number {
+                    Some(number) => Piece::Show(renumbered(raw, *index, number)),
+                    None => Piece::Withhold(raw.clone()),
+                });
             }
             _ => out.push(Piece::Show(raw.clone())),
         }
-    }
-
-    fn begin_joined(&mut self, index: u64, raw: &Bytes, out: &mut Vec<Piece>) {
-        let number = self.opening.next;
-        self.opening.next += 1;
-        self.blocks.push((index, Target::Block(number)));
-        out.push(Piece::Show(renumbered(raw, index, number)));
+        Ok(())
     }
 
     /// The frame of a `message_delta` with the usage of all attempts.
     fn summed(&self, raw: &Bytes) -> Bytes {
-        let mut usage = self.before.clone();
-        if usage == Usage::default() {
+        if self.before == Usage::default() {
             return raw.clone();
         }
+        let mut usage = self.before.clone();
         usage.add(&self.own);
-        let with = |data: &[u8]| {
-            let mut members: IndexMap<String, Box<RawValue>> = serde_json::from_slice(data).ok()?;
-            let usage = serde_json::value::to_raw_value(&usage).ok()?;
-            *members.get_mut("usage")? = usage;
-            serde_json::to_string(&members).ok()
-        };
-        rewritten(raw, with).unwrap_or_else(|| raw.clone())
+        with_usage(raw, &usage)
     }
+}
+
+/// Nothing that anybody sees.
+fn is_blank(text: &str) -> bool {
+    text.trim().is_empty()
 }
 
 /// The type of a block that an answer may begin with.
@@ -329,32 +364,4 @@ fn is_empty(block: &ContentBlock) -> bool {
         ContentBlock::Thinking(thinking) => thinking.thinking.is_empty() && thinking.signature.is_empty(),
         _ => false,
     }
-}
-
-fn show(name: &str, data: &Value) -> Piece {
-    Piece::Show(Bytes::from(format!("event: {name}\ndata: {data}\n\n")))
-}
-
-/// The frame with another number for its block.
-fn renumbered(raw: &Bytes, index: u64, number: u64) -> Bytes {
-    if index == number {
-        return raw.clone();
-    }
-    let with = |data: &[u8]| {
-        let mut members: IndexMap<String, Box<RawValue>> = serde_json::from_slice(data).ok()?;
-        *members.get_mut("index")? = serde_json::value::to_raw_value(&number).ok()?;
-        serde_json::to_string(&members).ok()
-    };
-    rewritten(raw, with).unwrap_or_else(|| raw.clone())
-}
-
-/// The frame with other data. Its name stays; nobody sends comments within a frame.
-fn rewritten(raw: &Bytes, with: impl FnOnce(&[u8]) -> Option<String>) -> Option<Bytes> {
-    let mut decoder = perennial_protocol::sse::Decoder::new();
-    let mut input = &raw[..];
-    let frame = decoder.next_frame(&mut input)?.ok()?;
-    let data = with(frame.data()?)?;
-    let name = frame.event_lossy();
-    let line = if name.is_empty() { String::new() } else { format!("event: {name}\n") };
-    Some(Bytes::from(format!("{line}data: {data}\n\n")))
 }

@@ -1,7 +1,7 @@
 //! What readers have of an answer, and what its attempts have used.
 
 use perennial_protocol::sse::Frame;
-use perennial_protocol::{Event, Received, Transcript, Usage};
+use perennial_protocol::{Effect, End, Event, Ignored, Place, Received, Transcript, Usage};
 
 /// What readers have of an answer, whatever number of attempts it took.
 ///
@@ -23,6 +23,8 @@ use perennial_protocol::{Event, Received, Transcript, Usage};
 pub struct Told {
     transcript: Transcript,
     started: bool,
+    /// Something of the content that readers were given has no place in the transcript.
+    strayed: bool,
     /// Of all attempts before the present one.
     before: Usage,
     /// Of the present one.
@@ -34,6 +36,20 @@ impl Told {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// What somebody has who folded it himself. `used` is what all attempts for it have used, as far as is known.
+    ///
+    /// ```
+    /// use perennial_protocol::{Transcript, Usage};
+    /// use perennial_recovery::Told;
+    ///
+    /// assert!(!Told::of(Transcript::new(), Usage::default()).has_started());
+    /// ```
+    #[must_use]
+    pub fn of(transcript: Transcript, used: Usage) -> Self {
+        let started = !matches!(transcript.end(), End::Truncated(cut) if cut.place == Place::BeforeStart);
+        Self { transcript, started, strayed: false, before: used, present: Usage::default() }
     }
 
     /// Another attempt begins.
@@ -62,7 +78,15 @@ impl Told {
             }
             _ => {}
         }
-        self.transcript.apply(&event);
+        let effect = self.transcript.apply(&event);
+        self.strayed |= match effect {
+            Effect::Ignored(Ignored::OtherMessage) => true,
+            // A second stop changes nothing.
+            Effect::Ignored(_) => {
+                matches!(event, Event::ContentBlockStart { .. } | Event::ContentBlockDelta { .. })
+            }
+            _ => false,
+        };
     }
 
     /// A frame of the present attempt that readers were not given.
@@ -96,6 +120,11 @@ impl Told {
     #[must_use]
     pub fn has_started(&self) -> bool {
         self.started
+    }
+
+    /// Whether readers were given content that has no place in the answer, such as a delta of a block that never began. Nobody can say what they made of it.
+    pub(crate) fn has_strayed(&self) -> bool {
+        self.strayed
     }
 
     /// Whether readers have something of the answer's content: more than the empty beginning of one block.

@@ -196,15 +196,30 @@ impl Generation {
         let mut intake = Intake::new(joining, self.service.guard);
         intake.add(note);
         let mut clocks = ReadClocks::new(&self.service.clocks);
+        let labels = self.service.metrics.labels(self.running.model.as_deref(), asked.name());
+        let (mut runs, mut heard) = (0_u32, None::<Instant>);
         loop {
             let halt = poll_fn(|cx| clocks.poll(cx, &mut self.absence, &mut body, &mut intake)).await;
             if let Some((usage, is_final)) = intake.news() {
                 self.running.set_progress(Progress { usage, is_final });
             }
+            if intake.has_content() && !std::mem::replace(&mut self.course.has_content, true) {
+                self.service.metrics.first_token(&labels, self.course.since.elapsed());
+            }
             let Some(halt) = halt else {
                 if self.append_gathered(&mut intake).await.is_err() {
                     return Done::Ended;
                 }
+                // One of sixteen is looked at, so that what is counted costs nothing that counts.
+                if runs & 15 == 1
+                    && let Some(heard) = heard
+                {
+                    self.service.metrics.chunk(&labels, heard.elapsed());
+                }
+                if runs & 15 == 0 {
+                    heard = Some(Instant::now());
+                }
+                runs = runs.wrapping_add(1);
                 if intake.has_content() {
                     self.goes_on(asked);
                 }
@@ -214,6 +229,11 @@ impl Generation {
             match halt {
                 Halt::Over => body.finish(),
                 Halt::Cut(_) | Halt::NoProof(_) => drop(body),
+            }
+            if let Halt::Cut(cut) = &halt
+                && !matches!(cut, Cut::Upstream)
+            {
+                self.service.metrics.upstream_cancelled();
             }
             return self.halted(asked, intake, halt).await;
         }
@@ -244,7 +264,10 @@ impl Generation {
         }
         (asked.usage, asked.stop_reason) = (intake.usage().cloned(), intake.stop_reason());
         let failure = match (halt, intake.error()) {
-            (Halt::NoProof(reason), _) => Some(Failure::NoProof(reason)),
+            (Halt::NoProof(reason), _) => {
+                self.service.metrics.seam_refused();
+                Some(Failure::NoProof(reason))
+            }
             (_, Some(error)) => {
                 let error = Box::new(error.clone());
                 intake.error_frame().map(|frame| Failure::InBand(error, frame))
@@ -272,6 +295,9 @@ impl Generation {
 
     /// Ends it as it was wished, or as it must: nothing of it is to be mended.
     async fn cut(&mut self, asked: &Asked, mut intake: Intake, cut: Cut) -> Done {
+        if cut == Cut::Left {
+            self.service.metrics.client_gone();
+        }
         tracing::info!(stream = %self.running.id, ?cut, "the stream is cut; its readers are told");
         let mut ending = intake.ending();
         if let Some(cancel) = cancel(cut) {

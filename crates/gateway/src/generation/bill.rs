@@ -54,6 +54,16 @@ pub(super) fn estimated_input(service: &Service, body: &[u8]) -> u64 {
 }
 
 impl Over {
+    /// For metrics.
+    fn word(self) -> &'static str {
+        match self {
+            Self::Whole(outcome)
+            | Self::Cut(outcome)
+            | Self::Unanswered(outcome)
+            | Self::Abandoned(outcome) => outcome.as_str(),
+        }
+    }
+
     pub(super) fn of(failure: &Failure) -> Self {
         match failure {
             Failure::Refused(..) | Failure::Answer(..) => Self::Unanswered(Billed::Failed),
@@ -65,10 +75,12 @@ impl Over {
 impl Generation {
     /// Writes the row of an attempt into the ledger, where there is one.
     pub(super) async fn bill(&mut self, asked: &Asked, over: Over) {
-        let Some(ledger) = self.service.ledger.clone() else { return };
         if !asked.is_of_an_upstream() {
             return;
         }
+        let labels = self.service.metrics.labels(self.running.model.as_deref(), asked.name());
+        self.service.metrics.attempt(&labels, over.word(), asked.usage.as_ref());
+        let Some(ledger) = self.service.ledger.clone() else { return };
         let running = &self.running;
         let model = running.model.clone().unwrap_or_default();
         let mut row = Row::new(running.id.to_string(), asked.number, model, asked.name());

@@ -33,6 +33,16 @@ struct State {
     owners: HashMap<Owner, usize>,
 }
 
+/// What runs here.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Census {
+    /// No upstream has begun to answer.
+    pub(crate) waiting: usize,
+    pub(crate) running: usize,
+    pub(crate) recovering: usize,
+    pub(crate) readers: usize,
+}
+
 /// A stream that has begun.
 #[derive(Debug)]
 pub(crate) struct Begun {
@@ -109,6 +119,23 @@ impl Live {
         let service = Arc::clone(&place.service);
         let generation = Generation::new(place, writer, HeaderMap::new(), None, None);
         service.live.tasks.spawn(generation.run(None));
+    }
+
+    /// How many run, in which states, and how many read them.
+    pub(crate) fn census(&self) -> Census {
+        let mut census = Census::default();
+        for running in self.state.lock().streams.values() {
+            census.readers += running.readers();
+            let state = if running.is_recovering() {
+                &mut census.recovering
+            } else if running.progress().usage.is_some() {
+                &mut census.running
+            } else {
+                &mut census.waiting
+            };
+            *state += 1;
+        }
+        census
     }
 
     /// Asks all that runs to stop.

@@ -87,12 +87,16 @@ struct Course {
     credential: HeaderMap,
     /// Who waits for the answer to begin.
     opened: Option<oneshot::Sender<Opened>>,
+    /// When the request came, or this process took the stream over.
+    since: Instant,
     tried: Tried,
     attempts: u32,
     /// Readers have something of an answer, if only its `message_start`: what goes on must go on from there.
     heard: bool,
     /// What is held for it.
     reservation: Option<Reservation>,
+    /// Something of the answer's content has come.
+    has_content: bool,
     /// Under which the answer may be found again.
     cache_key: Option<CacheKey>,
     /// How it would have ended when its content first broke: that is what readers are told if nothing helps.
@@ -121,9 +125,11 @@ impl Generation {
             id: RequestId::new(),
             credential,
             opened,
+            since: Instant::now(),
             tried: Tried::default(),
             attempts: 0,
             heard: false,
+            has_content: false,
             cache_key: None,
             reservation,
             broken: None,
@@ -171,6 +177,7 @@ impl Generation {
             if let Err(because) = self.may_try_again(&failure, &asked, ask.order.model.as_deref()) {
                 return self.give_up(&ask, failure, note, &because).await;
             }
+            self.service.metrics.retry(failure.word());
             if self.course.heard {
                 drop(asked);
                 ask = match self.mend(failure, note).await {
@@ -341,6 +348,7 @@ impl Generation {
                 _ => return false,
             },
         };
+        self.service.metrics.stood_in(standing.kind);
         tracing::warn!(stream = %self.running.id, kind = standing.kind, "something kept stands in for the answer");
         let notice = serde_json::json!({"reason": "stand_in", "kind": standing.kind}).to_string();
         if self.append(&[note.entry(), Entry::new(Kind::Notice, notice)]).await.is_err() {
@@ -368,6 +376,9 @@ impl Generation {
 
     /// Stopped from outside, while nothing of an answer comes.
     async fn stop(&mut self, cut: Cut) {
+        if cut == Cut::Left {
+            self.service.metrics.client_gone();
+        }
         let error = cut.error(Some(&self.course.id));
         let ending = Ending { error: Some(error), usage: self.running.progress().usage, ..Ending::default() };
         let entries: Vec<Entry> = cancel(cut).into_iter().chain([ending.entry(cut.outcome())]).collect();
@@ -376,6 +387,18 @@ impl Generation {
     }
 
     async fn append(&mut self, entries: &[Entry]) -> Result<(), perennial_log::Error> {
+        if let Some(Kind::Terminal(outcome)) = entries.last().map(|entry| entry.kind) {
+            let labels = self.service.metrics.labels(self.running.model.as_deref(), "");
+            self.service.metrics.ended(&labels, outcome, self.course.since.elapsed());
+        }
+        let mut bytes = 0;
+        for entry in entries {
+            bytes += entry.payload.len();
+            if entry.kind == Kind::Seam {
+                self.service.metrics.recovered(SeamNote::decode(&entry.payload).mode);
+            }
+        }
+        self.service.metrics.log_bytes.inc_by(bytes as u64);
         for part in entries.chunks(APPEND_RECORDS) {
             if let Err(error) = self.writer.append(part).await {
                 self.not_appended(&error).await;

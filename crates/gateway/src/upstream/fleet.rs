@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::HeaderMap;
 use tokio::time::Instant;
 
-use super::breaker::{BreakerPolicy, Breakers, Permit};
+use super::breaker::{BreakerPolicy, Breakers, Permit, State};
 use super::{NotAnUpstream, Upstream};
 use crate::access::{Credential, Key};
 
@@ -191,6 +191,17 @@ impl Fleet {
             None if index == 0 => client.clone(),
             None => HeaderMap::new(),
         }
+    }
+
+    /// How each breaker stands that has seen anything: upstream, model, and 0 for closed, 1 for half open, 2 for open.
+    pub(crate) fn breakers(&self) -> Vec<(String, Box<str>, i64)> {
+        let level = |state| match state {
+            State::Closed => 0,
+            State::HalfOpen { .. } => 1,
+            State::Open { .. } => 2,
+        };
+        let states = self.breakers.states().into_iter();
+        states.map(|(index, model, state)| (self.name(index).to_owned(), model, level(state))).collect()
     }
 
     /// Whether another than this one has the model.

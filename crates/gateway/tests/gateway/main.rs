@@ -9,6 +9,7 @@ mod leak;
 mod limits;
 mod list;
 mod message;
+mod metrics;
 mod money;
 mod native;
 mod odd;

@@ -145,9 +145,7 @@ fn may_ask(rules: &Rules, ask: &Ask) -> Result<(), Denied> {
 fn most(shared: &Shared, ask: &Ask, wall: Timestamp) -> Most {
     let day = crate::day_of(wall);
     let prices = shared.prices();
-    let of = |model| {
-        prices.worst(model, ask.input_tokens, ask.max_tokens, ask.web_searches, &ask.terms, day)
-    };
+    let of = |model| prices.worst(model, ask.input_tokens, ask.max_tokens, ask.web_searches, &ask.terms, day);
     let cost = if ask.any_model { None } else { ask.models().map(of).sum() };
     Most { cost, input: ask.input_tokens, output: ask.max_tokens, detached: ask.detached }
 }
