@@ -96,6 +96,12 @@ mod tests {
     }
 
     #[test]
+    fn the_page_about_it_has_it() {
+        let page = include_str!("../../../../docs/configuration.md");
+        assert!(page.contains(&example()), "put the output of `perennial config example` into docs/configuration.md");
+    }
+
+    #[test]
     fn it_is_right_and_changes_nothing() {
         let mut config = Config::default();
         take(&mut config, &example(), "example", Path::new("")).unwrap();
