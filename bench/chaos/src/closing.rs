@@ -78,9 +78,9 @@ impl Phase {
         };
         match self {
             Self::Thinking => named("thinking"),
-            Self::Recovery => {
-                named("prose").replace("claude-sonnet-4-5", "claude-haiku-4-5").replace("the sea", "the far sea")
-            }
+            Self::Recovery => named("prose")
+                .replace("claude-sonnet-4-5", "claude-haiku-4-5")
+                .replace("the sea", "the far sea"),
             _ => named("prose"),
         }
     }
@@ -182,7 +182,8 @@ async fn leave(world: &World, phase: Phase, number: usize) -> Result<Left> {
     );
     socket.write_all(head.as_bytes()).await?;
     socket.write_all(body.as_bytes()).await?;
-    let mine = |entry: &Entry| entry.headers.iter().any(|(name, value)| name == ATTEMPT_HEADER && *value == key);
+    let mine =
+        |entry: &Entry| entry.headers.iter().any(|(name, value)| name == ATTEMPT_HEADER && *value == key);
     let journal = world.sim.journal();
 
     // 1. Wait until it is time.

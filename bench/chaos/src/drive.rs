@@ -69,9 +69,13 @@ pub(crate) async fn many(
             let subject = &world.subjects[plan.subject];
             let (returns, judged) = match done {
                 Ok((seen, judged)) => (seen.returns, judged),
-                Err(error) => {
-                    (0, Judgement { verdict: Verdict::Wrong, breaches: vec![(Law::OneEnd, format!("{error:#}"))] })
-                }
+                Err(error) => (
+                    0,
+                    Judgement {
+                        verdict: Verdict::Wrong,
+                        breaches: vec![(Law::OneEnd, format!("{error:#}"))],
+                    },
+                ),
             };
             run.tally.add(&plan, subject, returns, &judged);
         }
@@ -103,7 +107,8 @@ async fn look(world: &World, run: &mut Run) {
         run.requests += 1;
         run.billed.add(entry);
         if !entry.is_over() {
-            let line = format!("{}: open in {:?} after {} events, {}", key, entry.phase, entry.events, entry.faults);
+            let line =
+                format!("{}: open in {:?} after {} events, {}", key, entry.phase, entry.events, entry.faults);
             println!("BREACH upstream closed when nobody reads: {line}");
             run.leaks.push(line);
         }

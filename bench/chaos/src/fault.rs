@@ -74,13 +74,15 @@ impl Fault {
             // Without an end to it, every attempt fails alike.
             Expect::Cut | Expect::Overdue => Promise::Truth,
         };
-        let alters = named.expect == Expect::Whole && !words.starts_with("stall") && !words.starts_with("body");
+        let alters =
+            named.expect == Expect::Whole && !words.starts_with("stall") && !words.starts_with("body");
         Self { name: named.name.to_owned(), words: words.to_owned(), promise, alters, mangles }
     }
 
     /// A swept one, at one place.
     pub(crate) fn swept(kind: &str, at: u64, times: Times, reference: &Reference, form: Form) -> Self {
-        let place = if kind.ends_with("byte") { reference.bytes.place(at) } else { reference.events.place(at) };
+        let place =
+            if kind.ends_with("byte") { reference.bytes.place(at) } else { reference.events.place(at) };
         let first_fails = kind.starts_with("status");
         let limit = times.map(|times| format!(",times={}", times + u32::from(first_fails)));
         let mangles = kind.contains("garbage") || kind.contains("not-json");

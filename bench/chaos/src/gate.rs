@@ -43,9 +43,11 @@ impl Gate {
     /// In this process, with a log in memory.
     pub(crate) async fn inside(upstream: &str) -> Result<Self> {
         let mut clocks = Clocks::default();
-        (clocks.silence, clocks.first_byte, clocks.linger) = (SILENCE, FIRST_BYTE, Duration::from_millis(100));
+        (clocks.silence, clocks.first_byte, clocks.linger) =
+            (SILENCE, FIRST_BYTE, Duration::from_millis(100));
         let key = |key| Key::new(key).context("a key");
-        let builder = Gateway::builder(upstream).upstream_key(key(UPSTREAM_KEY)?).client_key(key(CLIENT_KEY)?);
+        let builder =
+            Gateway::builder(upstream).upstream_key(key(UPSTREAM_KEY)?).client_key(key(CLIENT_KEY)?);
         Ok(Self::Inside(builder.clocks(clocks).build()?.spawn().await?))
     }
 

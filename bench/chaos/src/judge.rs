@@ -51,7 +51,9 @@ impl Law {
             Self::Grammar => "one start, blocks in order, nothing behind the end",
             Self::Positions => "every position once; read again it is the same",
             Self::NoSecret => "no key in anything that came",
-            Self::Promise => "the whole answer where nothing is wrong with it, an error where another try is useless",
+            Self::Promise => {
+                "the whole answer where nothing is wrong with it, an error where another try is useless"
+            }
         }
     }
 }
@@ -95,7 +97,8 @@ pub(crate) fn judge(plan: &Plan, seen: &Seen, whole: &Shown) -> Judgement {
         Promise::Retried | Promise::Recovered | Promise::Truth => true,
     };
     if !kept && verdict != Verdict::Wrong {
-        breaches.push((Law::Promise, format!("{:?} was promised, and it is {verdict:?}", plan.fault.promise)));
+        breaches
+            .push((Law::Promise, format!("{:?} was promised, and it is {verdict:?}", plan.fault.promise)));
     }
     // One breach of each law is enough to say about a stream.
     breaches.sort_by_key(|(law, _)| *law);
@@ -148,7 +151,9 @@ fn ends(plan: &Plan, seen: &Seen, breaches: &mut Vec<(Law, String)>) {
     match (seen.shown.ends.len(), &seen.close) {
         (1, Close::Clean) => {}
         (0, Close::Broken) if !says => {}
-        (0, Close::Clean) => breaches.push((Law::NeverCutSilently, "a clean end without any word".to_owned())),
+        (0, Close::Clean) => {
+            breaches.push((Law::NeverCutSilently, "a clean end without any word".to_owned()))
+        }
         (0, _) => breaches.push((Law::OneEnd, "broken off without a word".to_owned())),
         // Behind its end a connection may break as it likes.
         (1, _) => {}
@@ -206,7 +211,9 @@ fn law_of(block: &Block) -> Law {
 /// Where two texts part, in words.
 fn differs(shown: &str, whole: &str) -> String {
     let same = shown.bytes().zip(whole.bytes()).take_while(|(a, b)| a == b).count();
-    let tail = |text: &str| String::from_utf8_lossy(&text.as_bytes()[same.min(text.len())..]).chars().take(40).collect();
+    let tail = |text: &str| {
+        String::from_utf8_lossy(&text.as_bytes()[same.min(text.len())..]).chars().take(40).collect()
+    };
     let (shown, whole): (String, String) = (tail(shown), tail(whole));
     format!("after {same} bytes {shown:?} instead of {whole:?}")
 }

@@ -22,6 +22,7 @@ mod world;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Result;
 use clap::Parser;
@@ -55,6 +56,9 @@ struct Args {
     /// The program to test, instead of the gateway as a library.
     #[arg(long)]
     perennial: Option<PathBuf>,
+    /// Too short a run to say anything about memory.
+    #[arg(long)]
+    short: bool,
     /// Where all figures go, as JSON.
     #[arg(long)]
     json: Option<PathBuf>,
@@ -83,10 +87,14 @@ async fn run(args: &Args) -> Result<ExitCode> {
     let idle = memory::settled(&world).await?;
     drive::many(&world, args.seed, warm..args.streams, args.at_once, &mut run).await;
     let closings = closing::measure(&world, args.leavers).await?;
-    let back = memory::back(&world, idle).await?;
+    let patience = if args.short { Duration::ZERO } else { memory::BACK_AFTER };
+    let back = memory::back(&world, idle, patience).await?;
 
     let (retried, recovered) = (run.tally.kept(Promise::Retried), run.tally.kept(Promise::Recovered));
-    println!("retried before content: {} of {}; text gone on with: {} of {}", retried.0, retried.1, recovered.0, recovered.1);
+    println!(
+        "retried before content: {} of {}; text gone on with: {} of {}",
+        retried.0, retried.1, recovered.0, recovered.1
+    );
     let late: usize = closings.iter().map(|closing| closing.breaches.len()).sum();
     let alive = world.gate.is_alive();
     let mut failures = Vec::new();
@@ -100,7 +108,7 @@ async fn run(args: &Args) -> Result<ExitCode> {
     must(late == 0, format!("{late} upstreams closed too late"));
     must(share(retried) >= LEAST_RETRIED, format!("{:.2} % retried", share(retried) * 100.0));
     must(share(recovered) >= LEAST_RECOVERED, format!("{:.2} % recovered", share(recovered) * 100.0));
-    must(back.is_back, format!("memory: {back:?}"));
+    must(back.is_back || args.short, format!("memory: {back:?}"));
     must(alive, "the gateway has ended".to_owned());
     if let Some(path) = &args.json {
         let report = json!({
@@ -121,7 +129,12 @@ async fn run(args: &Args) -> Result<ExitCode> {
     for failure in &failures {
         println!("FAILED {failure}");
     }
-    println!("{} streams in {:.0} s: {}", run.tally.streams, run.took.as_secs_f64(), if failures.is_empty() { "all laws hold" } else { "not as it should be" });
+    println!(
+        "{} streams in {:.0} s: {}",
+        run.tally.streams,
+        run.took.as_secs_f64(),
+        if failures.is_empty() { "all laws hold" } else { "not as it should be" }
+    );
     Ok(if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -134,11 +147,23 @@ async fn only(world: &World, seed: u64, number: u64) -> Result<ExitCode> {
     let plan = Plan::new(seed, number, &world.subjects, &world.references);
     let subject = &world.subjects[plan.subject];
     println!("{}; {}; {}", plan.face.name(), subject.name, plan.orders(subject));
-    println!("promised: {:?}; leaves after {:?}; read again: {}", plan.fault.promise, plan.leaves, plan.rereads);
+    println!(
+        "promised: {:?}; leaves after {:?}; read again: {}",
+        plan.fault.promise, plan.leaves, plan.rereads
+    );
     let (seen, judged) = drive::one(world, &plan).await?;
     println!("{seen:#?}");
-    for entry in world.sim.journal().entries().iter().filter(|entry| entry.headers.iter().any(|(_, value)| *value == plan.key())) {
-        println!("upstream: {:?} in {:?} after {} events and {} bytes, faults `{}`", entry.outcome, entry.phase, entry.events, entry.bytes, entry.faults);
+    for entry in world
+        .sim
+        .journal()
+        .entries()
+        .iter()
+        .filter(|entry| entry.headers.iter().any(|(_, value)| *value == plan.key()))
+    {
+        println!(
+            "upstream: {:?} in {:?} after {} events and {} bytes, faults `{}`",
+            entry.outcome, entry.phase, entry.events, entry.bytes, entry.faults
+        );
     }
     println!("{judged:#?}");
     Ok(if judged.breaches.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -10,7 +10,7 @@ use crate::gate::Holdings;
 use crate::world::World;
 
 /// By then it must be back.
-const BACK_AFTER: Duration = Duration::from_secs(60);
+pub(crate) const BACK_AFTER: Duration = Duration::from_secs(60);
 /// And be within this share of what it was.
 const WITHIN: f64 = 0.2;
 /// What a process holds is looked at so often.
@@ -40,14 +40,14 @@ pub(crate) async fn settled(world: &World) -> Result<Holdings> {
 }
 
 /// Waits until the gateway holds no more than before.
-pub(crate) async fn back(world: &World, idle: Holdings) -> Result<Back> {
+pub(crate) async fn back(world: &World, idle: Holdings, patience: Duration) -> Result<Back> {
     let began = Instant::now();
     let at_once = world.gate.holdings()?;
     let limit = (idle.resident as f64 * (1.0 + WITHIN)) as u64;
     loop {
         let settled = world.gate.holdings()?;
         let is_back = settled.resident <= limit;
-        if is_back || began.elapsed() >= BACK_AFTER {
+        if is_back || began.elapsed() >= patience {
             return Ok(Back { at_once, settled, after_s: began.elapsed().as_secs_f64(), is_back });
         }
         sleep(LOOK).await;

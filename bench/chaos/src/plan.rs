@@ -84,7 +84,17 @@ const CATALOGUE_EVERY: u64 = 3;
 const RARE_EVERY: u64 = 16;
 /// Every manner that a simulator knows; the first is an honest one.
 pub(crate) const MANNERS: &[&str] = &[
-    "honest", "repeat", "preamble", "apologise", "reword", "restart", "skip", "other", "refuse", "midword", "empty",
+    "honest",
+    "repeat",
+    "preamble",
+    "apologise",
+    "reword",
+    "restart",
+    "skip",
+    "other",
+    "refuse",
+    "midword",
+    "empty",
 ];
 
 impl Plan {
@@ -97,7 +107,12 @@ impl Plan {
             let count = number / CATALOGUE_EVERY;
             let (index, round) = (count % all.len() as u64, count / all.len() as u64);
             face = Face::ALL[place((round + index) % faces)];
-            subject = place((round / faces + index) % subjects.len() as u64);
+            let any = place((round / faces + index) % subjects.len() as u64);
+            // Deltas that come again behind their block's end are no stuck model.
+            let fits =
+                |subject: &usize| all[place(index)].name != "repetition" || subjects[*subject].form.is_text();
+            subject =
+                (any..any + subjects.len()).map(|subject| subject % subjects.len()).find(fits).unwrap_or(any);
             let is_rare = round % RARE_EVERY == RARE_EVERY - 1;
             fault = Fault::named(&all[place(index)], is_rare);
         } else {
@@ -126,7 +141,8 @@ impl Plan {
 
     /// What the simulator is told to do with it.
     pub(crate) fn orders(&self, subject: &Subject) -> String {
-        let manner = if self.manner == MANNERS[0] { String::new() } else { format!("continuation={}", self.manner) };
+        let manner =
+            if self.manner == MANNERS[0] { String::new() } else { format!("continuation={}", self.manner) };
         let parts = [subject.orders, &self.fault.words, &manner];
         let parts: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
         parts.join(";")

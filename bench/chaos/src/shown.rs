@@ -175,5 +175,9 @@ impl Block {
 
 /// The input of a tool; where it has none, deltas add up to nothing.
 fn value(input: &str) -> Option<Value> {
-    if input.is_empty() { Some(Value::Object(serde_json::Map::new())) } else { serde_json::from_str(input).ok() }
+    if input.is_empty() {
+        Some(Value::Object(serde_json::Map::new()))
+    } else {
+        serde_json::from_str(input).ok()
+    }
 }

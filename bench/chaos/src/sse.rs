@@ -91,7 +91,8 @@ mod tests {
 
     #[test]
     fn line_ends_and_pieces_do_not_matter() {
-        let text = "\u{feff}: hello\n\nevent: a\ndata: 1\ndata: 2\n\nid: 7\ndata:3\n\nevent: none\n\ndata: cut";
+        let text =
+            "\u{feff}: hello\n\nevent: a\ndata: 1\ndata: 2\n\nid: 7\ndata:3\n\nevent: none\n\ndata: cut";
         for ends in ["\n", "\r\n", "\r"] {
             let text = text.replace('\n', ends);
             for size in 1..text.len() {

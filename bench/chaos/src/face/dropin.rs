@@ -44,7 +44,10 @@ pub(super) async fn stream(world: &World, plan: &Plan, seen: &mut Seen) -> Resul
             }
             last = event.id.or(last);
             seen.shown.take(&event.name, &event.data);
-            if comes_back && plan.leaves.first().is_some_and(|leave| count >= *leave) && seen.shown.ends.is_empty() {
+            if comes_back
+                && plan.leaves.first().is_some_and(|leave| count >= *leave)
+                && seen.shown.ends.is_empty()
+            {
                 drop(response);
                 seen.returns += 1;
                 return kept::read_on(world, plan, &stream, last, seen).await;

@@ -105,7 +105,11 @@ async fn follow(
             for item in splitter.take(&piece) {
                 if !item.id.is_empty() {
                     if after.as_deref().is_some_and(|last| place(last) >= place(&item.id)) {
-                        seen.wrong(format!("position {} comes after {}", item.id, after.clone().unwrap_or_default()));
+                        seen.wrong(format!(
+                            "position {} comes after {}",
+                            item.id,
+                            after.clone().unwrap_or_default()
+                        ));
                     }
                     after = Some(item.id.clone());
                 } else if item.name != "ping" {
