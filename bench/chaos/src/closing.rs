@@ -14,6 +14,8 @@ use crate::world::{CLIENT_KEY, VERSION, World};
 
 /// An upstream must be closed by then.
 pub(crate) const LIMIT: Duration = Duration::from_millis(100);
+/// A machine that does other things at the same time is not to be blamed on a gateway.
+pub(crate) const LAX_LIMIT: Duration = Duration::from_secs(1);
 /// Nothing here takes longer, unless it never comes.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Clients that leave at the same time.
@@ -124,7 +126,7 @@ pub(crate) struct Closings {
 }
 
 /// Lets `count` clients leave in each phase, by each way and on both forms of the drop-in.
-pub(crate) async fn measure(world: &World, count: usize) -> Result<Vec<Closings>> {
+pub(crate) async fn measure(world: &World, count: usize, limit: Duration) -> Result<Vec<Closings>> {
     let mut all = Vec::new();
     for phase in Phase::ALL {
         let mut closings = Closings { phase: phase.words(), ..Closings::default() };
@@ -137,7 +139,7 @@ pub(crate) async fn measure(world: &World, count: usize) -> Result<Vec<Closings>
                 Left::TooLate => closings.too_late += 1,
                 Left::After(time) => {
                     times.push(time);
-                    if time > LIMIT {
+                    if time > limit {
                         closings.breaches.push(format!("{} ms", time.as_millis()));
                     }
                 }
@@ -151,7 +153,7 @@ pub(crate) async fn measure(world: &World, count: usize) -> Result<Vec<Closings>
         };
         (closings.p50_ms, closings.p99_ms, closings.most_ms) = (at(0.5), at(0.99), at(1.0));
         for breach in &closings.breaches {
-            println!("BREACH upstream closed within {} ms: {}: {breach}", LIMIT.as_millis(), closings.phase);
+            println!("BREACH upstream closed within {} ms: {}: {breach}", limit.as_millis(), closings.phase);
         }
         world.sim.journal().clear();
         all.push(closings);

@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::face::{self, Seen};
 use crate::judge::{self, Judgement, Law, Verdict};
-use crate::ledger::Sums;
+use crate::ledger::{Books, LedgerFile};
 use crate::plan::Plan;
 use crate::tally::Tally;
 use crate::world::World;
@@ -23,8 +23,8 @@ const CLOSED_AFTER: Duration = Duration::from_secs(5);
 #[derive(Debug, Default)]
 pub(crate) struct Run {
     pub(crate) tally: Tally,
-    /// As the simulator would bill it.
-    pub(crate) billed: Sums,
+    /// What the simulator would bill, and what the ledger says.
+    pub(crate) books: Books,
     /// Requests that reached the simulator.
     pub(crate) requests: u64,
     /// Requests that were still open when their readers were gone.
@@ -53,6 +53,7 @@ pub(crate) async fn many(
     seed: u64,
     numbers: std::ops::Range<u64>,
     at_once: usize,
+    ledger: &mut LedgerFile,
     run: &mut Run,
 ) {
     let began = Instant::now();
@@ -80,7 +81,7 @@ pub(crate) async fn many(
             run.tally.add(&plan, subject, returns, &judged);
         }
         drop(streams);
-        look(world, run).await;
+        look(world, ledger, run).await;
         from = to;
         println!(
             "{from} streams, {:.0} s, {} breaches, {} requests upstream",
@@ -92,28 +93,36 @@ pub(crate) async fn many(
     run.took += began.elapsed();
 }
 
-/// What the simulator saw of a round, once all of it is over there.
-async fn look(world: &World, run: &mut Run) {
+/// What the simulator saw of a round, once all of it is over there, and what the ledger says of it.
+async fn look(world: &World, ledger: &mut LedgerFile, run: &mut Run) {
     let until = Instant::now() + CLOSED_AFTER;
     let mut entries = world.sim.journal().entries();
     while entries.iter().any(|entry| !entry.is_over()) && Instant::now() < until {
         sleep(Duration::from_millis(20)).await;
         entries = world.sim.journal().entries();
     }
-    for entry in &entries {
-        let Some(key) = key(entry).filter(|key| key.starts_with(|first: char| first.is_ascii_digit())) else {
-            continue;
-        };
-        run.requests += 1;
-        run.billed.add(entry);
-        if !entry.is_over() {
-            let line =
-                format!("{}: open in {:?} after {} events, {}", key, entry.phase, entry.events, entry.faults);
-            println!("BREACH upstream closed when nobody reads: {line}");
-            run.leaks.push(line);
+    world.sim.journal().clear();
+    let is_digit = |first: char| first.is_ascii_digit();
+    let of_gateway: Vec<&Entry> =
+        entries.iter().filter(|entry| key(entry).is_some_and(|key| key.starts_with(is_digit))).collect();
+    run.requests += entries.iter().filter(|entry| key(entry).is_some_and(|key| !key.starts_with("sent"))).count() as u64;
+    for entry in entries.iter().filter(|entry| !entry.is_over()) {
+        let Some(key) = key(entry) else { continue };
+        let line = format!("{key}: open in {:?} after {} events, {}", entry.phase, entry.events, entry.faults);
+        println!("BREACH upstream closed when nobody reads: {line}");
+        run.leaks.push(line);
+    }
+    let rows = async {
+        world.gate.flush_ledger().await?;
+        ledger.news().await
+    };
+    match rows.await {
+        Ok(rows) => run.books.compare(&of_gateway, &rows),
+        Err(error) => {
+            println!("BREACH ledger as journal: it cannot be read: {error:#}");
+            run.books.missing += 1;
         }
     }
-    world.sim.journal().clear();
 }
 
 fn key(entry: &Entry) -> Option<&str> {

@@ -81,12 +81,13 @@ async fn run(args: &Args) -> Result<ExitCode> {
     println!("seed {}, {} streams, {} at once", args.seed, args.streams, args.at_once);
     let fresh = world.gate.holdings()?;
     let mut run = Run::default();
+    let mut ledger = world.gate.ledger();
     // The first ones fill what is kept for good: buffers, pools, caches.
     let warm = args.streams / 20;
-    drive::many(&world, args.seed, 0..warm, args.at_once, &mut run).await;
+    drive::many(&world, args.seed, 0..warm, args.at_once, &mut ledger, &mut run).await;
     let idle = memory::settled(&world).await?;
-    drive::many(&world, args.seed, warm..args.streams, args.at_once, &mut run).await;
-    let closings = closing::measure(&world, args.leavers).await?;
+    drive::many(&world, args.seed, warm..args.streams, args.at_once, &mut ledger, &mut run).await;
+    let closings = closing::measure(&world, args.leavers, if args.short { closing::LAX_LIMIT } else { closing::LIMIT }).await?;
     let patience = if args.short { Duration::ZERO } else { memory::BACK_AFTER };
     let back = memory::back(&world, idle, patience).await?;
 
@@ -97,6 +98,8 @@ async fn run(args: &Args) -> Result<ExitCode> {
     );
     let late: usize = closings.iter().map(|closing| closing.breaches.len()).sum();
     let alive = world.gate.is_alive();
+    let books = &run.books;
+    println!("ledger: {books:?}");
     let mut failures = Vec::new();
     let mut must = |holds: bool, words: String| {
         if !holds {
@@ -108,7 +111,8 @@ async fn run(args: &Args) -> Result<ExitCode> {
     must(late == 0, format!("{late} upstreams closed too late"));
     must(share(retried) >= LEAST_RETRIED, format!("{:.2} % retried", share(retried) * 100.0));
     must(share(recovered) >= LEAST_RECOVERED, format!("{:.2} % recovered", share(recovered) * 100.0));
-    must(back.is_back || args.short, format!("memory: {back:?}"));
+    must(run.books.wrong() == 0, format!("{} requests differ in the ledger", run.books.wrong()));
+    must(back.is_back || args.short || !world.gate.is_program(), format!("memory: {back:?}"));
     must(alive, "the gateway has ended".to_owned());
     if let Some(path) = &args.json {
         let report = json!({
@@ -118,7 +122,7 @@ async fn run(args: &Args) -> Result<ExitCode> {
             "is_program": args.perennial.is_some(),
             "tally": run.tally.to_json(),
             "requests": run.requests,
-            "billed": run.billed,
+            "books": run.books,
             "leaks": run.leaks,
             "closings": closings,
             "memory": {"fresh": fresh, "idle": idle, "after": back},

@@ -23,7 +23,7 @@ pub(crate) const VERSION: &str = "2026-10-21";
 /// Nothing takes longer, unless it hangs.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 /// So long a client waits where the gateway would wait for minutes; then it leaves.
-pub(crate) const LEAVES_AFTER: Duration = Duration::from_secs(2);
+pub(crate) const LEAVES_AFTER: Duration = Duration::from_secs(4);
 
 pub(crate) struct World {
     pub(crate) sim: perennial_sim::Handle,
@@ -52,7 +52,7 @@ impl World {
         let subjects = subject::all();
         let known = References::default();
         let references = known.all(&http, &sim.url(), &subjects).await?;
-        let (library, direct) = (client(&gate.url())?, client(&sim.url())?);
+        let (library, direct) = (client(gate.url())?, client(&sim.url())?);
         Ok(Self { sim, gate, http, subjects, references, known, library, direct })
     }
 

@@ -78,7 +78,7 @@ pub(crate) async fn read(world: &World, plan: &Plan) -> Result<Seen> {
 /// Whether the reader is the one who gives up: the gateway waits for the head of an answer for minutes.
 fn is_left(world: &World, plan: &Plan) -> bool {
     let asks_itself = matches!(plan.face, Face::Library | Face::Direct);
-    plan.fault.name == "no-headers" && !world.gate.gives_up_heads() && !asks_itself
+    plan.fault.name == "no-headers" && world.gate.is_program() && !asks_itself
 }
 
 impl Seen {
