@@ -18,7 +18,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 import house
 from report import page
 
-SHORT = ["--streams", "3000", "--leavers", "5", "--short"]
+SHORT = ["--streams", "3000", "--leavers", "5", "--at-once", "48", "--short"]
 
 
 def program(options: argparse.Namespace) -> pathlib.Path | None:
@@ -53,7 +53,7 @@ def main() -> int:
     command = [str(chaos(options.short)), *(SHORT if options.short else [])]
     for name in ("streams", "seed", "only", "at_once", "leavers"):
         value = getattr(options, name)
-        if value is not None and not (options.short and name in ("streams", "leavers")):
+        if value is not None and not (options.short and name in ("streams", "leavers", "at_once")):
             command += [f"--{name.replace('_', '-')}", str(value)]
     if tested:
         command += ["--perennial", str(tested)]

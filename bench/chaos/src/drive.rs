@@ -9,13 +9,15 @@ use tokio::time::{Instant, sleep};
 
 use crate::face::{self, Seen};
 use crate::judge::{self, Judgement, Law, Verdict};
-use crate::ledger::{Books, LedgerFile};
+use crate::ledger::{Books, LedgerFile, Row};
 use crate::plan::Plan;
 use crate::tally::Tally;
 use crate::world::World;
 
 /// Streams between two looks at the journal.
 const ROUND: u64 = 2_000;
+/// Rows that are kept until their requests are over.
+const ROWS_KEPT: usize = 20_000;
 /// What nobody reads any more must be closed by then.
 const CLOSED_AFTER: Duration = Duration::from_secs(5);
 
@@ -25,6 +27,9 @@ pub(crate) struct Run {
     pub(crate) tally: Tally,
     /// What the simulator would bill, and what the ledger says.
     pub(crate) books: Books,
+    /// Requests that have no row yet, and rows that have no request yet.
+    pub(crate) open: Vec<Entry>,
+    rows: Vec<Row>,
     /// Requests that reached the simulator.
     pub(crate) requests: u64,
     /// Requests that were still open when their readers were gone.
@@ -75,13 +80,14 @@ pub(crate) async fn many(
                     Judgement {
                         verdict: Verdict::Wrong,
                         breaches: vec![(Law::OneEnd, format!("{error:#}"))],
+                        error: None,
                     },
                 ),
             };
             run.tally.add(&plan, subject, returns, &judged);
         }
         drop(streams);
-        look(world, ledger, run).await;
+        look(world, seed, ledger, run).await;
         from = to;
         println!(
             "{from} streams, {:.0} s, {} breaches, {} requests upstream",
@@ -94,7 +100,7 @@ pub(crate) async fn many(
 }
 
 /// What the simulator saw of a round, once all of it is over there, and what the ledger says of it.
-async fn look(world: &World, ledger: &mut LedgerFile, run: &mut Run) {
+async fn look(world: &World, seed: u64, ledger: &mut LedgerFile, run: &mut Run) {
     let until = Instant::now() + CLOSED_AFTER;
     let mut entries = world.sim.journal().entries();
     while entries.iter().any(|entry| !entry.is_over()) && Instant::now() < until {
@@ -103,12 +109,14 @@ async fn look(world: &World, ledger: &mut LedgerFile, run: &mut Run) {
     }
     world.sim.journal().clear();
     let is_digit = |first: char| first.is_ascii_digit();
-    let of_gateway: Vec<&Entry> =
-        entries.iter().filter(|entry| key(entry).is_some_and(|key| key.starts_with(is_digit))).collect();
-    run.requests += entries.iter().filter(|entry| key(entry).is_some_and(|key| !key.starts_with("sent"))).count() as u64;
+    let of_gateway = entries.iter().filter(|entry| key(entry).is_some_and(|key| key.starts_with(is_digit)));
+    run.open.extend(of_gateway.cloned());
+    run.requests +=
+        entries.iter().filter(|entry| key(entry).is_some_and(|key| !key.starts_with("sent"))).count() as u64;
     for entry in entries.iter().filter(|entry| !entry.is_over()) {
         let Some(key) = key(entry) else { continue };
-        let line = format!("{key}: open in {:?} after {} events, {}", entry.phase, entry.events, entry.faults);
+        let line =
+            format!("{key}: open in {:?} after {} events, {}", entry.phase, entry.events, entry.faults);
         println!("BREACH upstream closed when nobody reads: {line}");
         run.leaks.push(line);
     }
@@ -117,7 +125,20 @@ async fn look(world: &World, ledger: &mut LedgerFile, run: &mut Run) {
         ledger.news().await
     };
     match rows.await {
-        Ok(rows) => run.books.compare(&of_gateway, &rows),
+        Ok(rows) => {
+            run.rows.extend(rows);
+            let open = std::mem::take(&mut run.open);
+            let is_honest = |entry: &Entry| {
+                let number = key(entry).and_then(|key| key.rsplit('-').next()?.parse().ok());
+                number.is_some_and(|number| {
+                    Plan::new(seed, number, &world.subjects, &world.references).is_honest()
+                })
+            };
+            run.open = run.books.compare(open, &run.rows, is_honest);
+            // A row may be written a moment before its request is over, and the other way round.
+            let kept = run.rows.len().saturating_sub(ROWS_KEPT);
+            run.rows.drain(..kept);
+        }
         Err(error) => {
             println!("BREACH ledger as journal: it cannot be read: {error:#}");
             run.books.missing += 1;

@@ -49,7 +49,7 @@ pub(crate) const SWEPT: &[&str] = &[
     "ping-stall@event",
     "not-json@event",
     "lines=crlf;fin@byte",
-    "writes=7;rst@byte",
+    "writes=64;rst@byte",
     "status=529,times=1;fin@byte",
 ];
 
@@ -86,7 +86,8 @@ impl Fault {
         let first_fails = kind.starts_with("status");
         let limit = times.map(|times| format!(",times={}", times + u32::from(first_fails)));
         let mangles = kind.contains("garbage") || kind.contains("not-json");
-        let passes = times.is_some_and(|times| times <= 2);
+        // An upstream is asked three times at most.
+        let passes = times.is_some_and(|times| times + u32::from(first_fails) <= 2);
         let promise = match place {
             Where::After => Promise::Whole,
             _ if mangles => Promise::Truth,
@@ -102,6 +103,12 @@ impl Fault {
             alters: false,
             mangles,
         }
+    }
+
+    /// The same for a reader that has nobody to go on with an answer.
+    pub(crate) fn not_gone_on_with(self) -> Self {
+        let promise = if self.promise == Promise::Recovered { Promise::Truth } else { self.promise };
+        Self { promise, ..self }
     }
 }
 

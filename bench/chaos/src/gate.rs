@@ -48,7 +48,8 @@ impl Gate {
     /// In this process, with a log in memory.
     pub(crate) async fn inside(upstream: &str) -> Result<Self> {
         let folder = tempfile::tempdir()?;
-        let ledger = Arc::new(Ledger::open(&format!("sqlite:{}", folder.path().join("ledger.db").display())).await?);
+        let ledger =
+            Arc::new(Ledger::open(&format!("sqlite:{}", folder.path().join("ledger.db").display())).await?);
         let mut clocks = Clocks::default();
         (clocks.silence, clocks.first_byte, clocks.progress) = (SILENCE, FIRST_BYTE, PROGRESS);
         clocks.linger = Duration::from_millis(100);
@@ -59,7 +60,8 @@ impl Gate {
         (recovery.budget.share, recovery.budget.reserve) = (10.0, 1e9);
         recovery.retries.first_delay = Duration::from_millis(200);
         let key = |key| Key::new(key).context("a key");
-        let builder = Gateway::builder(upstream).upstream_key(key(UPSTREAM_KEY)?).client_key(key(CLIENT_KEY)?);
+        let builder =
+            Gateway::builder(upstream).upstream_key(key(UPSTREAM_KEY)?).client_key(key(CLIENT_KEY)?);
         let builder = builder.clocks(clocks).breaker(breaker).recovery(recovery).ledger(Arc::clone(&ledger));
         let handle = builder.build()?.spawn().await?;
         Ok(Self { url: handle.url(), which: Which::Inside(handle, ledger), folder })

@@ -80,6 +80,8 @@ pub(crate) enum Verdict {
 pub(crate) struct Judgement {
     pub(crate) verdict: Verdict,
     pub(crate) breaches: Vec<(Law, String)>,
+    /// The type of the error that was told.
+    pub(crate) error: Option<String>,
 }
 
 /// Judges what was seen by what the unbroken answer says.
@@ -103,7 +105,11 @@ pub(crate) fn judge(plan: &Plan, seen: &Seen, whole: &Shown) -> Judgement {
     // One breach of each law is enough to say about a stream.
     breaches.sort_by_key(|(law, _)| *law);
     breaches.dedup_by_key(|(law, _)| *law);
-    Judgement { verdict, breaches }
+    let told = seen.shown.ends.iter().find_map(|end| match end {
+        End::Error(kind) => Some(kind.clone()),
+        End::Stop => None,
+    });
+    Judgement { verdict, breaches, error: seen.error.clone().or(told) }
 }
 
 fn verdict(plan: &Plan, seen: &Seen, whole: &Shown, breaches: &mut Vec<(Law, String)>) -> Verdict {

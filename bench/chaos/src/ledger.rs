@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use anyhow::Result;
-use perennial_sim::{Billed, Entry};
+use perennial_sim::{Billed, Entry, Outcome};
 use serde::Serialize;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
 
@@ -35,12 +35,14 @@ pub(crate) struct Books {
     pub(crate) ledger: Sums,
     /// Rows that say that they are exact: how many are, and of how many.
     pub(crate) measured: (u64, u64),
-    /// Rows that say that they are estimates: how many are near enough, and of how many.
+    /// Rows that say that they are estimates, of attempts that the upstream broke off: how many are near enough, and of how many.
     pub(crate) estimated: (u64, u64),
+    /// The same of attempts that the gateway ended, or lost with their head: what the upstream wrote behind that nobody saw.
+    pub(crate) unseen: u64,
     /// Requests that were billed and have no row.
     pub(crate) missing: u64,
-    /// Rows with tokens whose request was not billed.
-    pub(crate) invented: u64,
+    /// Rows without a request's id.
+    headless: u64,
     pub(crate) differences: Vec<String>,
 }
 
@@ -89,7 +91,8 @@ impl Sums {
     }
 
     fn of_entry(entry: &Entry) -> Self {
-        let Billed { input_tokens, cache_creation_5m, cache_creation_1h, cache_read, output_tokens, .. } = entry.billed;
+        let Billed { input_tokens, cache_creation_5m, cache_creation_1h, cache_read, output_tokens, .. } =
+            entry.billed;
         Self {
             input: input_tokens,
             cache_write_5m: cache_creation_5m,
@@ -124,35 +127,64 @@ impl Row {
 }
 
 impl Books {
-    /// Compares rows with what the journal says of the same requests.
-    pub(crate) fn compare(&mut self, entries: &[&Entry], rows: &[Row]) {
-        let mut by_id: HashMap<&str, &Row> =
+    /// Compares rows with what the journal says of the same requests, and gives back those that have no row (yet).
+    pub(crate) fn compare(
+        &mut self,
+        entries: Vec<Entry>,
+        rows: &[Row],
+        is_honest: impl Fn(&Entry) -> bool,
+    ) -> Vec<Entry> {
+        let by_id: HashMap<&str, &Row> =
             rows.iter().filter_map(|row| Some((row.request_id.as_deref()?, row))).collect();
+        // Where a head was lost with its connection, nobody but the upstream knows the request's id.
+        self.headless = self.headless.max(rows.iter().filter(|row| row.request_id.is_none()).count() as u64);
+        let mut open = Vec::new();
+        for entry in entries {
+            let billed = Sums::of_entry(&entry);
+            match by_id.get(entry.request_id.as_str()) {
+                Some(row) => self.row(&entry, &billed, row, is_honest(&entry)),
+                None if billed == Sums::default() => {}
+                None => open.push(entry),
+            }
+        }
+        open
+    }
+
+    fn row(&mut self, entry: &Entry, billed: &Sums, row: &Row, is_honest: bool) {
+        if *billed == Sums::default() && row.tokens == Sums::default() {
+            return;
+        }
+        self.billed += 1;
+        self.journal.add(billed);
+        self.ledger.add(&row.tokens);
+        let is_exact = row.accuracy == "measured";
+        let holds = if is_exact { row.tokens == *billed } else { row.tokens.is_near(billed) };
+        // A reset takes along what was on its way.
+        let is_seen = entry.outcome == Outcome::Faulted && !entry.faults.contains("rst") && is_honest;
+        if !is_exact && !is_seen {
+            self.unseen += 1;
+            return;
+        }
+        let (kept, of) = if is_exact { &mut self.measured } else { &mut self.estimated };
+        *of += 1;
+        *kept += u64::from(holds);
+        if !holds {
+            self.differs(&row.accuracy, entry, billed, Some(row));
+        }
+    }
+
+    /// The run is over: these have no row.
+    pub(crate) fn close(&mut self, entries: &[Entry]) {
         for entry in entries {
             let billed = Sums::of_entry(entry);
-            let row = by_id.remove(entry.request_id.as_str());
-            if billed == Sums::default() && row.is_none_or(|row| row.tokens == Sums::default()) {
-                continue;
-            }
             self.billed += 1;
             self.journal.add(&billed);
-            let Some(row) = row else {
+            if self.headless > 0 && entry.faults.contains("rst") {
+                self.headless -= 1;
+                self.unseen += 1;
+            } else {
                 self.missing += 1;
                 self.differs("no row", entry, &billed, None);
-                continue;
-            };
-            let said = row.tokens;
-            self.ledger.add(&said);
-            let is_exact = row.accuracy == "measured";
-            let holds = if is_exact { said == billed } else { said.is_near(&billed) };
-            let (kept, of) = if is_exact { &mut self.measured } else { &mut self.estimated };
-            *of += 1;
-            *kept += u64::from(holds);
-            if billed == Sums::default() {
-                self.invented += 1;
-            }
-            if !holds {
-                self.differs(&row.accuracy, entry, &billed, Some(row));
             }
         }
     }
@@ -175,7 +207,9 @@ impl Books {
         );
         // One of each kind says enough.
         let kind = |line: &str| line.split(['@', '=']).next().unwrap_or_default().len();
-        if self.differences.len() < KEPT * 8 && self.differences.iter().filter(|kept| kind(kept) == kind(&line)).count() < KEPT {
+        if self.differences.len() < KEPT * 8
+            && self.differences.iter().filter(|kept| kind(kept) == kind(&line)).count() < KEPT
+        {
             println!("BREACH ledger as journal: {line}");
             self.differences.push(line);
         }
@@ -192,6 +226,10 @@ mod tests {
         for (output, near) in [(200, true), (210, true), (190, true), (211, false), (0, false)] {
             assert_eq!(Sums { output, ..billed }.is_near(&billed), near, "{output}");
         }
-        assert!(Sums { output: 5, input: 1000, ..Sums::default() }.is_near(&Sums { output: 12, input: 1000, ..Sums::default() }));
+        assert!(Sums { output: 5, input: 1000, ..Sums::default() }.is_near(&Sums {
+            output: 12,
+            input: 1000,
+            ..Sums::default()
+        }));
     }
 }

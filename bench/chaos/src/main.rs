@@ -87,7 +87,9 @@ async fn run(args: &Args) -> Result<ExitCode> {
     drive::many(&world, args.seed, 0..warm, args.at_once, &mut ledger, &mut run).await;
     let idle = memory::settled(&world).await?;
     drive::many(&world, args.seed, warm..args.streams, args.at_once, &mut ledger, &mut run).await;
-    let closings = closing::measure(&world, args.leavers, if args.short { closing::LAX_LIMIT } else { closing::LIMIT }).await?;
+    let closings =
+        closing::measure(&world, args.leavers, if args.short { closing::LAX_LIMIT } else { closing::LIMIT })
+            .await?;
     let patience = if args.short { Duration::ZERO } else { memory::BACK_AFTER };
     let back = memory::back(&world, idle, patience).await?;
 
@@ -98,6 +100,7 @@ async fn run(args: &Args) -> Result<ExitCode> {
     );
     let late: usize = closings.iter().map(|closing| closing.breaches.len()).sum();
     let alive = world.gate.is_alive();
+    run.books.close(&run.open);
     let books = &run.books;
     println!("ledger: {books:?}");
     let mut failures = Vec::new();

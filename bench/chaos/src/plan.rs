@@ -85,6 +85,10 @@ pub(crate) const DIRECT: &str = "direct-";
 const CATALOGUE_EVERY: u64 = 3;
 /// Once in so many rounds of the catalogue, what is large is really large.
 const RARE_EVERY: u64 = 16;
+/// Whether the client library goes on with an answer by itself.
+const LIBRARY_GOES_ON: bool = false;
+/// A small answer, in bytes.
+const SMALL: u64 = 4096;
 /// Every manner that a simulator knows; the first is an honest one.
 pub(crate) const MANNERS: &[&str] = &[
     "honest",
@@ -128,10 +132,10 @@ impl Plan {
             face = Face::ALL[place((round + cell) % faces)];
             let reference = &references[subject];
             let measure = if kind.ends_with("byte") { reference.bytes } else { reference.events };
-            // The same kind stands several times in the table: each of them begins elsewhere.
             let at = swept(seed, cell, round, measure.total + 1);
             let times = [Some(1), Some(1), Some(1), Some(1), Some(2), None][rng.usize(..6)];
-            fault = Fault::swept(kind, at, times, reference, subjects[subject].form);
+            let whole = Fault::swept(kind, at, times, reference, subjects[subject].form);
+            fault = if face == Face::Direct && !LIBRARY_GOES_ON { whole.not_gone_on_with() } else { whole };
         }
         // Only text is gone on with dishonestly: the simulator's other blocks do not come then, and nobody could know of them.
         let is_honest = rng.u8(..10) < 7 || !subjects[subject].form.is_text();
@@ -146,8 +150,7 @@ impl Plan {
 
     /// What the simulator is told to do with it.
     pub(crate) fn orders(&self, subject: &Subject) -> String {
-        let manner =
-            if self.manner == MANNERS[0] { String::new() } else { format!("continuation={}", self.manner) };
+        let manner = if self.is_honest() { String::new() } else { format!("continuation={}", self.manner) };
         let parts = [subject.orders, &self.fault.words, &manner];
         let parts: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
         parts.join(";")
@@ -158,6 +161,11 @@ impl Plan {
         // What does not come through the gateway is in no ledger.
         let way = if self.face == Face::Direct { DIRECT } else { "" };
         format!("{way}{}-{}", self.seed, self.number)
+    }
+
+    /// Whether a request to go on is met honestly.
+    pub(crate) fn is_honest(&self) -> bool {
+        self.manner == MANNERS[0]
     }
 
     /// The command that does only this.

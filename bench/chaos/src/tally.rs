@@ -11,6 +11,8 @@ use crate::subject::Subject;
 
 /// Breaches are all counted; so many of each law, fault and face are kept in words.
 const KEPT: usize = 2;
+/// The same for each promise.
+const SHOWN: u64 = 25;
 
 /// One kind of breach.
 #[derive(Debug, Default)]
@@ -33,6 +35,8 @@ pub(crate) struct Tally {
     seams: BTreeMap<&'static str, BTreeMap<Verdict, u64>>,
     breaches: BTreeMap<Law, u64>,
     kept: BTreeMap<(Law, String, &'static str), Breach>,
+    /// Promises that are rates, where they were not kept.
+    unmet: Vec<String>,
     /// Distinct places at which streams were broken.
     places: BTreeSet<(usize, String)>,
 }
@@ -53,7 +57,20 @@ impl Tally {
         if promise != Promise::Recovered || plan.manner == MANNERS[0] {
             let (kept, of) = self.promises.entry(promise).or_default();
             *of += 1;
-            *kept += u64::from(is_kept(promise, verdict));
+            if is_kept(promise, verdict) {
+                *kept += 1;
+            } else if *of - *kept <= SHOWN && judged.breaches.is_empty() {
+                let line = line(
+                    plan,
+                    subject,
+                    &format!(
+                        "{promise:?} was promised, and it is {verdict:?} {}",
+                        judged.error.as_deref().unwrap_or_default()
+                    ),
+                );
+                println!("UNMET {line}");
+                self.unmet.push(line);
+            }
         }
         if plan.fault.name.contains('@') {
             self.places.insert((plan.subject, plan.fault.words.clone()));
@@ -63,13 +80,7 @@ impl Tally {
             let breach = self.kept.entry((*law, plan.fault.name.clone(), plan.face.name())).or_default();
             breach.count += 1;
             if breach.examples.len() < KEPT {
-                let line = format!(
-                    "{what} [{}; {}; {}] {}",
-                    plan.face.name(),
-                    subject.name,
-                    plan.orders(subject),
-                    plan.repeat()
-                );
+                let line = line(plan, subject, what);
                 println!("BREACH {}: {line}", law.words());
                 breach.examples.push(line);
             }
@@ -115,8 +126,13 @@ impl Tally {
             "promises": promises,
             "laws": laws,
             "breaches": examples,
+            "unmet": self.unmet,
         })
     }
+}
+
+fn line(plan: &Plan, subject: &Subject, what: &str) -> String {
+    format!("{what} [{}; {}; {}] {}", plan.face.name(), subject.name, plan.orders(subject), plan.repeat())
 }
 
 fn is_kept(promise: Promise, verdict: Verdict) -> bool {
