@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The rules of the house that no compiler knows: sizes, first lines, names, words, lock files, links.
+"""The rules of the house that no compiler knows: sizes, first lines, names, words, lock files, links, behaviours.
 
 Run from anywhere; prints each finding as `path:line: what to do` and ends with 1 if there is any. Needs nothing but Python.
 """
@@ -160,7 +160,24 @@ def links() -> Iterator[Finding]:
                     yield path, number, f"the link to {target} leads nowhere"
 
 
-RULES = [sizes, first_lines, names, words, spaces, crates, locks, links]
+def behaviours() -> Iterator[Finding]:
+    """Each behaviour of docs/behaviours.md has a test or a benchmark, and what it names is there."""
+    page = ROOT / "docs/behaviours.md"
+    named = re.compile(r"\[`([^`]+)`\]\(([^)#\s]+)\)")
+    rows = [(number, line) for number, line in enumerate(LINES[page], 1) if re.match(r"\| \d+ \|", line)]
+    if [int(line.split("|")[1]) for _, line in rows] != list(range(1, 26)):
+        yield page, 1, "there are 25 behaviours, in their order"
+    for number, line in rows:
+        if not named.search(line):
+            yield page, number, "name what shows it"
+        for name, target in named.findall(line):
+            file = (page.parent / target).resolve()
+            # A folder or a link that leads nowhere is another rule's business.
+            if file.is_file() and not re.search(rf"(?<!\w){re.escape(name)}(?!\w)", file.read_text(encoding="utf-8")):
+                yield page, number, f"there is no `{name}` in {target}"
+
+
+RULES = [sizes, first_lines, names, words, spaces, crates, locks, links, behaviours]
 
 
 def main() -> int:

@@ -76,6 +76,18 @@ def test_an_upstream_that_drops_is_an_error(servers, fault: str, stream: bool) -
     assert raised.value.body["type"] == "error"
 
 
+def test_an_answer_opened_early_can_still_be_refused(servers) -> None:
+    """After ten seconds the gateway opens the answer by itself; what comes then still has its own type."""
+    client = client_for(servers(recordings.OWN).url, orders="stall=11s@headers; status=400")
+    began = time.monotonic()
+    with pytest.raises(anthropic.APIStatusError) as raised:
+        with client.messages.stream(model=MODEL, **REQUEST) as stream:
+            opened = time.monotonic() - began
+            stream.get_final_message()
+    assert raised.value.body["error"]["type"] == "invalid_request_error"
+    assert opened < time.monotonic() - began - 0.5, "it was opened before the upstream answered"
+
+
 def test_leaving_reaches_the_upstream(simulator, gateway) -> None:
     client = client_for(gateway.url, orders="ttft=10ms,tps=5")
     request = {"max_tokens": 500, "messages": [{"role": "user", "content": "Write 300 words about rivers."}]}
