@@ -4,6 +4,7 @@
 mod ask;
 mod decode;
 mod doctor;
+mod explain;
 mod money;
 mod rig;
 mod services;
