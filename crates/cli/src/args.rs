@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::exit::EXIT_CODES;
-use crate::{ask, config, decode, doctor, keys, serve, sim, usage};
+use crate::{ask, config, decode, doctor, explain, keys, serve, sim, usage};
 
 /// Streams from Claude that do not break.
 #[derive(Debug, Parser)]
@@ -24,6 +24,8 @@ pub(crate) enum Command {
     Decode(decode::DecodeArgs),
     /// See whether key, address, network and clock are in place, in words
     Doctor(doctor::DoctorArgs),
+    /// Tell what happened to a stream: attempts, seams, waits, its end
+    Explain(explain::ExplainArgs),
     /// Make, list, rotate and revoke the keys that a gateway gives out
     Keys(keys::KeysArgs),
     /// Run the gateway: what SDKs and applications talk to instead of the Claude API

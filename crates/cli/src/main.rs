@@ -12,6 +12,7 @@ mod doctor;
 mod embedded;
 mod event_line;
 mod exit;
+mod explain;
 mod keys;
 mod ledger;
 mod listen;
@@ -46,6 +47,7 @@ fn main() -> ExitCode {
         Command::Config(args) => config::run(&args),
         Command::Decode(args) => decode::run(&args),
         Command::Doctor(args) => doctor::run(&args),
+        Command::Explain(args) => explain::run(&args),
         Command::Keys(args) => keys::run(&args),
         Command::Serve(args) => serve::run(&args),
         Command::Sim(args) => sim::run(&args),

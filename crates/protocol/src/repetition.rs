@@ -1,40 +1,62 @@
 //! Repetition: finds out while it streams that a text has begun to go round in circles.
 //!
-//! Exact: what is reported was said so many times in a row, to the byte. A rolling hash finds where the last bytes were said before, and from there on every byte is
-//! compared, so a collision costs time and never a false alarm. One step for each byte, and a fixed amount of memory. A text that varies while it circles is
-//! not its business.
+//! Exact: a loop is a unit of bytes that comes again and again without a difference, found by comparing bytes, so that no collision of hashes and no
+//! likeness can raise an alarm. What varies while it circles is none of its business. The work is linear for any text, the memory bounded.
+//!
+//! How: every [`STRIDE`] bytes it asks whether the last [`WINDOW`] bytes stood in the text a little earlier. In a text that goes on they did not, and one
+//! search is all that it costs. If they did, the periods of the end of the text are worked out, all at once, and those that have come
+//! twice are followed byte by byte, until they break off or are long enough to be a loop. Every loop is longer than what it takes to be noticed, so
+//! none is missed, and each is told of at the same byte, whatever the pieces.
 
-/// The longest unit, in bytes, that is recognised.
-const LONGEST_UNIT: usize = 2048;
-/// So much is remembered; a power of two, and room for four of the longest units.
-const MEMORY: usize = 16 * 1024;
-/// So many bytes must come again for a unit to be thought of.
-const SEED: usize = 24;
-/// The places at which hashes are remembered; a power of two.
-const PLACES: usize = 8 * 1024;
-const BASE: u64 = 0x9E37_79B9_7F4A_7C15;
+use std::fmt;
 
-/// How often something must be said in a row to be a loop.
+use memchr::memmem;
+
+/// The longest unit that is looked for, in bytes.
+const MAX_UNIT: usize = 2048;
+/// How often it looks for a period, in bytes of text.
+const STRIDE: usize = 128;
+/// So many bytes must come again before a period is thought of.
+const WINDOW: usize = 48;
+/// What is kept of the text: the longest unit twice, and what comes until it is looked for.
+const KEPT: usize = 2 * MAX_UNIT + STRIDE;
+/// So much is gathered beyond that before it is cut off, so that a cut is rare.
+const SLACK: usize = 1024;
+/// A unit with fewer different letters than this has no words in it.
+const LETTERS: usize = 3;
+/// Below these a loop could be over before it is noticed: one with a unit of `u` bytes is noticed after `u + max(u, WINDOW) + STRIDE` bytes at most.
+const LEAST_TIMES: usize = 4;
+const LEAST_BYTES: usize = 256;
+
+/// How often something must be said in a row to be a loop. Both measures must be met: times and bytes.
 ///
-/// The defaults are meant to pass over what answers have by right: rows of tables, rules, braces, lists, refrains.
+/// The defaults are meant to pass over what answers have by right: rows of tables, rules, braces, lists, arrays of zeros, refrains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LoopSize {
-    /// In a row. 4, and never fewer than 2.
+    /// In a row. 5, and never fewer than 4.
     pub times: usize,
-    /// All of them together, in bytes. 240.
+    /// All of them together, in bytes. 1,024, and never fewer than 256.
     pub bytes: usize,
-    /// All of them together, in bytes, where the unit has no letter: lines are drawn with it, or room is made. 4,096.
+    /// All of them together, in bytes, where the unit has fewer than three different letters: lines are drawn with it, or room is made. 8,192.
     pub bytes_without_letters: usize,
+}
+
+impl LoopSize {
+    /// So many bytes of a unit are a loop.
+    fn needed(self, unit: &[u8]) -> usize {
+        let bytes = if has_words(unit) { self.bytes } else { self.bytes_without_letters };
+        self.times.max(LEAST_TIMES).saturating_mul(unit.len()).max(bytes).max(LEAST_BYTES)
+    }
 }
 
 impl Default for LoopSize {
     fn default() -> Self {
-        Self { times: 4, bytes: 240, bytes_without_letters: 4_096 }
+        Self { times: 5, bytes: 1024, bytes_without_letters: 8192 }
     }
 }
 
-/// A text that goes round in circles.
+/// A text that goes round in circles. It has nothing of the text in it, so that it may be logged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Loop {
     /// The length of what is said again and again, in bytes.
@@ -50,205 +72,189 @@ pub struct Loop {
 ///
 /// let mut repetition = Repetition::default();
 /// assert_eq!(repetition.push("It was a dark and stormy night; "), None);
-/// let found = (0..20).find_map(|_| repetition.push("the rain fell in torrents, "));
+/// let found = (0..100).find_map(|_| repetition.push("the rain fell in torrents, "));
 /// assert_eq!(found.map(|found| found.unit), Some(27));
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Clone, Debug, Default)]
 pub struct Repetition {
     size: LoopSize,
-    /// The last bytes; byte `n` of the text at `n % MEMORY`.
-    memory: Box<[u8]>,
-    /// Where a hash was last seen, plus one.
-    places: Box<[u64]>,
+    /// The end of the text.
+    tail: Tail,
+    /// Bytes of text so far.
     length: u64,
-    hash: u64,
-    /// `BASE` to the power of `SEED`.
-    leading: u64,
-    /// How far back the same bytes stand that come now; 0 for nowhere.
-    unit: usize,
-    /// For how many bytes that has been so.
-    run: usize,
-    told: bool,
+    /// The periods in which the text goes just now.
+    runs: Vec<Run>,
 }
 
-impl Default for Repetition {
-    fn default() -> Self {
-        Self::new(LoopSize::default())
-    }
+/// A period that is followed.
+#[derive(Clone, Debug)]
+struct Run {
+    period: usize,
+    /// Bytes of text that have it, up to the end.
+    length: usize,
+    /// So many make a loop; the largest number once that was told.
+    needed: usize,
 }
+
+/// The last bytes of a text.
+#[derive(Clone, Default)]
+struct Tail(Vec<u8>);
 
 impl Repetition {
     /// Watches for loops of that size.
     #[must_use]
     pub fn new(size: LoopSize) -> Self {
-        Self {
-            size: LoopSize { times: size.times.max(2), ..size },
-            memory: vec![0; MEMORY].into(),
-            places: vec![0; PLACES].into(),
-            length: 0,
-            hash: 0,
-            leading: (0..SEED).fold(1, |power: u64, _| power.wrapping_mul(BASE)),
-            unit: 0,
-            run: 0,
-            told: false,
-        }
+        Self { size, ..Self::default() }
     }
 
-    /// Takes more of the text. A loop is told of once, at the byte at which it became one.
+    /// Takes more of the text. A loop is told of once, at the byte at which it became one; of several in one piece the first.
     pub fn push(&mut self, text: &str) -> Option<Loop> {
         let mut found = None;
-        for byte in text.bytes() {
-            found = found.or(self.step(byte));
+        let mut rest = text.as_bytes();
+        while !rest.is_empty() {
+            let room = STRIDE - usize::try_from(self.length % STRIDE as u64).unwrap_or(0);
+            let (piece, after) = rest.split_at(rest.len().min(room));
+            let first = self.take(piece);
+            found = found.or(first);
+            if piece.len() == room {
+                self.look();
+            }
+            rest = after;
         }
         found
     }
 
-    fn step(&mut self, byte: u8) -> Option<Loop> {
-        if self.unit > 0 && self.back(self.unit) == byte {
-            self.run += 1;
-        } else {
-            (self.unit, self.run, self.told) = (0, 0, false);
+    /// Takes bytes up to the next look at most.
+    fn take(&mut self, piece: &[u8]) -> Option<Loop> {
+        self.length += piece.len() as u64;
+        let start = self.tail.add(piece);
+        let mut first: Option<(usize, Loop)> = None;
+        let text = &self.tail.0;
+        self.runs.retain_mut(|run| {
+            let same = same_start(&text[start..], &text[start - run.period..]);
+            if run.length + same >= run.needed {
+                let after = run.needed - run.length;
+                if first.is_none_or(|(earlier, other)| (after, run.period) < (earlier, other.unit)) {
+                    first = Some((after, Loop { unit: run.period, times: run.needed / run.period }));
+                }
+                run.needed = usize::MAX;
+            }
+            run.length += same;
+            same == piece.len()
+        });
+        first.map(|(_, found)| found)
+    }
+
+    /// Looks for periods at the end of the text, to follow them from here on.
+    fn look(&mut self) {
+        let text = self.tail.kept();
+        if !has_come_before(text) {
+            return;
         }
-        let leaving = if self.length >= SEED as u64 { u64::from(self.back(SEED)) + 1 } else { 0 };
-        self.hash = self
-            .hash
-            .wrapping_mul(BASE)
-            .wrapping_add(u64::from(byte) + 1)
-            .wrapping_sub(leaving.wrapping_mul(self.leading));
-        let at = slot(self.length, MEMORY);
-        self.memory[at] = byte;
-        self.length += 1;
-        if self.length >= SEED as u64 {
-            // The high bits depend on all of the bytes.
-            let place = slot(self.hash >> 40, PLACES);
-            let before = std::mem::replace(&mut self.places[place], self.length);
-            if self.unit == 0 && before > 0 {
-                self.begin(self.length - before);
+        let again = again(text);
+        // Units that have come twice and do not consist of smaller ones.
+        let mut roots: Vec<usize> = Vec::new();
+        for period in 1..again.len() {
+            let run = |period: usize| period + usize::from(again[period]);
+            let of_smaller = |root: &usize| period % root == 0 && run(*root) >= period;
+            if run(period) < 2 * period || roots.iter().any(of_smaller) {
+                continue;
+            }
+            roots.push(period);
+            if usize::from(again[period]) >= WINDOW && self.runs.iter().all(|run| run.period != period) {
+                let needed = self.size.needed(last_unit(text, period));
+                self.runs.push(Run { period, length: run(period), needed });
             }
         }
-        self.judge()
-    }
-
-    /// The last bytes may have been said so far back.
-    fn begin(&mut self, distance: u64) {
-        let Ok(distance) = usize::try_from(distance) else { return };
-        let same = |back: usize| self.back(back) == self.back(back + distance);
-        if distance <= LONGEST_UNIT && (1..=SEED).all(same) {
-            (self.unit, self.run) = (distance, SEED);
-        }
-    }
-
-    fn judge(&mut self) -> Option<Loop> {
-        if self.told || self.unit == 0 {
-            return None;
-        }
-        let (times, bytes) = (self.run / self.unit + 1, self.run + self.unit);
-        if times < self.size.times || bytes < self.size.bytes {
-            return None;
-        }
-        if bytes < self.size.bytes_without_letters && !self.has_letter() {
-            return None;
-        }
-        self.told = true;
-        Some(Loop { unit: self.unit, times })
-    }
-
-    fn has_letter(&self) -> bool {
-        // Beyond ASCII lines are drawn too: box drawing and blocks lead with E2.
-        let is_letter =
-            |byte: u8| byte.is_ascii_alphabetic() || byte >= 0x80 && byte != 0xE2 && byte & 0xC0 == 0xC0;
-        (1..=self.unit).any(|back| is_letter(self.back(back)))
-    }
-
-    /// The byte that stands so far back; 1 is the last.
-    fn back(&self, distance: usize) -> u8 {
-        self.memory[slot(self.length.wrapping_sub(distance as u64), MEMORY)]
     }
 }
 
-/// `number` modulo a power of two.
-fn slot(number: u64, size: usize) -> usize {
-    usize::try_from(number & (size as u64 - 1)).unwrap_or_default()
+impl Tail {
+    /// Adds a piece, and tells where it begins; at least [`KEPT`] bytes before it stay, if there were so many.
+    fn add(&mut self, piece: &[u8]) -> usize {
+        if self.0.len() + piece.len() > KEPT + SLACK {
+            self.0.drain(..self.0.len().saturating_sub(KEPT));
+        }
+        let start = self.0.len();
+        self.0.extend_from_slice(piece);
+        start
+    }
+
+    fn kept(&self) -> &[u8] {
+        &self.0[self.0.len().saturating_sub(KEPT)..]
+    }
+}
+
+/// Whether the last bytes stood within a unit's length before.
+fn has_come_before(text: &[u8]) -> bool {
+    let Some(start) = text.len().checked_sub(WINDOW) else { return false };
+    let from = start.saturating_sub(MAX_UNIT);
+    memmem::find(&text[from..text.len() - 1], &text[start..]).is_some()
+}
+
+/// For each distance up to [`MAX_UNIT`]: how many bytes at the end of the text are those at this distance before, one by one. (The Z function of the
+/// text read from its end.)
+fn again(text: &[u8]) -> Vec<u16> {
+    let length = text.len();
+    let mut again = vec![0u16; length.min(MAX_UNIT + 1)];
+    // The stretch `left..right` is known to be equal to the one at the end.
+    let (mut left, mut right) = (0, 0);
+    for distance in 1..again.len() {
+        let mut same = 0;
+        if distance < right {
+            same = usize::from(again[distance - left]);
+            if distance + same < right {
+                again[distance] = again[distance - left];
+                continue;
+            }
+            same = right - distance;
+        }
+        while distance + same < length && text[length - 1 - same] == text[length - 1 - distance - same] {
+            same += 1;
+        }
+        // The text is shorter than that, always.
+        again[distance] = u16::try_from(same).unwrap_or(u16::MAX);
+        (left, right) = (distance, distance + same);
+    }
+    again
+}
+
+/// The unit at the end of a text that has come twice, cut where a character begins.
+fn last_unit(text: &[u8], period: usize) -> &[u8] {
+    let mut start = text.len() - period;
+    while start > 0 && text[start] & 0b1100_0000 == 0b1000_0000 {
+        start -= 1;
+    }
+    &text[start..start + period]
+}
+
+/// Whether there are words in it: several different letters.
+fn has_words(unit: &[u8]) -> bool {
+    let mut seen = ['\0'; LETTERS];
+    let mut count = 0;
+    for letter in String::from_utf8_lossy(unit).chars().filter(|letter| letter.is_alphabetic()) {
+        if !seen[..count].contains(&letter) {
+            seen[count] = letter;
+            count += 1;
+            if count == LETTERS {
+                return true;
+            }
+        }
+    }
+    false
+}
+
+/// How many bytes are the same from the start on.
+fn same_start(one: &[u8], other: &[u8]) -> usize {
+    one.iter().zip(other).take_while(|(one, other)| one == other).count()
+}
+
+impl fmt::Debug for Tail {
+    /// Without the text: it is somebody's answer.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} bytes", self.0.len())
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    /// The first byte at which `text` is a loop, by looking at every period.
-    fn naive(text: &str, size: LoopSize) -> bool {
-        let bytes = text.as_bytes();
-        (1..=bytes.len().min(LONGEST_UNIT)).any(|unit| {
-            let mut run = 0;
-            (unit..bytes.len()).any(|at| {
-                run = if bytes[at] == bytes[at - unit] { run + 1 } else { 0 };
-                run / unit + 1 >= size.times && run + unit >= size.bytes && run >= SEED
-            })
-        })
-    }
-
-    proptest! {
-        #[test]
-        fn what_is_found_is_a_loop_in_any_pieces(
-            before in "[a-c ]{0,80}", unit in "[a-e \u{e9}]{1,90}", times in 1_usize..12, after in "[a-c]{0,20}", size in 1_usize..30,
-        ) {
-            let limits = LoopSize { times: 4, bytes: 100, bytes_without_letters: 100 };
-            let text = format!("{before}{}{after}", unit.repeat(times));
-            let mut whole = Repetition::new(limits);
-            let found = whole.push(&text);
-            prop_assert!(found.is_none() || naive(&text, limits), "{text:?}");
-            let mut pieces = Repetition::new(limits);
-            let characters: Vec<char> = text.chars().collect();
-            let first = characters.chunks(size).find_map(|piece| pieces.push(&piece.iter().collect::<String>()));
-            prop_assert_eq!(found, first);
-        }
-
-        #[test]
-        fn what_goes_on_for_ever_is_found(before in "[a-c ]{0,200}", unit in "[a-z][a-z .,\n]{0,300}") {
-            let mut repetition = Repetition::default();
-            repetition.push(&before);
-            let found = (0..400).find_map(|_| repetition.push(&unit));
-            let found = found.expect("found in time");
-            prop_assert!(unit.len() % found.unit == 0 || found.unit % unit.len() == 0, "{found:?}");
-        }
-    }
-
-    #[test]
-    fn what_answers_have_by_right_is_no_loop() {
-        let rows = (0..40).map(|row| format!("| row {row} | yes | no | yes |\n")).collect::<String>();
-        let code = "        }\n    }\n}\n".repeat(3);
-        let rule = "-".repeat(400);
-        for text in [
-            &*rows,
-            &*code,
-            &*rule,
-            &"=".repeat(2_000),
-            &" \n".repeat(500),
-            &"\u{2500}".repeat(200),
-            "la la la la la la la la la la",
-        ] {
-            let mut repetition = Repetition::default();
-            assert_eq!(repetition.push(text), None, "{text:.60}");
-        }
-    }
-
-    #[test]
-    fn a_loop_is_told_of_once_and_another_again() {
-        let mut repetition = Repetition::default();
-        let found: Vec<_> = (0..40).filter_map(|_| repetition.push("I am sorry, I cannot. ")).collect();
-        assert_eq!(found.len(), 1);
-        assert_eq!(repetition.push("And now something else. "), None);
-        assert!((0..40).any(|_| repetition.push("But I am stuck again, ").is_some()));
-    }
-
-    #[test]
-    fn units_of_two_thousand_bytes_are_found() {
-        let unit: String = (0..400).map(|number| format!("{number:04} ")).collect();
-        let mut repetition = Repetition::default();
-        // Digits and blanks are no letters, so it takes longer.
-        let found: Vec<usize> = (0..8).filter(|_| repetition.push(&unit).is_some()).collect();
-        assert_eq!(found, [3]);
-    }
-}
+mod tests;

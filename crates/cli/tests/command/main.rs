@@ -5,6 +5,7 @@ mod ask;
 mod config;
 mod decode;
 mod doctor;
+mod explain;
 mod money;
 mod rig;
 mod services;

@@ -1,7 +1,7 @@
 //! Answers that go round in circles.
 
 use perennial_gateway::Guard;
-use perennial_protocol::End;
+use perennial_protocol::{End, LoopSize, Repetition};
 use perennial_sim::Outcome;
 
 use crate::rig::{MODEL, Rig, question, quick, simulator};
@@ -45,5 +45,24 @@ async fn ordinary_answers_are_left_alone() {
         let answer = rig.ask(&body, "").await;
         assert!(matches!(answer.end(), End::Complete { .. }), "{subject}: {}", answer.end());
         assert!(!answer.text().contains("perennial.notice"), "{subject}");
+    }
+}
+
+#[tokio::test]
+async fn the_simulators_loop_is_found_as_soon_as_it_is_one() {
+    let rig = Rig::with(simulator(), |gateway| gateway.clocks(quick())).await;
+    for event in 9..20 {
+        let answer = rig.ask_directly(&question(MODEL, true), &format!("repeat=200@event={event}")).await;
+        let text = answer.transcript().text();
+        let (mut repetition, mut seen) = (Repetition::default(), 0);
+        let found = text.split_inclusive(' ').find_map(|word| {
+            seen += word.len();
+            repetition.push(word)
+        });
+        let unit = found.expect("a loop").unit;
+        let bytes = &text.as_bytes()[..seen];
+        let run = (unit..seen).rev().take_while(|at| bytes[*at] == bytes[*at - unit]).count() + unit;
+        let size = LoopSize::default();
+        assert!(run < size.bytes.max(size.times * unit) + 3 * unit, "{run} bytes of {unit}");
     }
 }
