@@ -20,7 +20,11 @@ pub(crate) struct Anchor {
 
 impl Anchor {
     /// The anchor of `text`, no shorter than `wanted` and within its last `within` bytes. Overlaps of `least` bytes are enough where they stand in it once.
+    /// Blanks that the text ends with are counted in addition: a text may begin with the same ones without saying anything again.
     pub(crate) fn of(text: &str, within: usize, wanted: usize, least: usize) -> Option<Self> {
+        let blanks = text.len() - text.trim_end().len();
+        let with_blanks = |length: usize| (length + blanks).min(within.max(length));
+        let (wanted, least) = (with_blanks(wanted), with_blanks(least));
         let longest = LONGEST.max(wanted).max(least);
         let unique = longest_repeated_end(text.as_bytes(), longest) + 1;
         let length = wanted.max(unique).max(least);
