@@ -18,10 +18,11 @@ use crate::told::Told;
 /// An answer of which so little was shown, in bytes, is asked for again; it must then begin with all of it.
 /// What was thought before it stays as it was shown, and what is thought anew is not.
 const LITTLE: usize = 40;
-/// What a model is asked to say again, in bytes, at least. A model that was given the beginning of its own turn has less room to stray.
-const QUOTED: usize = 40;
-const PREFILLED: usize = 16;
-/// The least that proves a seam.
+/// What a model is asked to say again, in bytes, at least, and what it has to say again. A phrase is not enough: sentences of one author begin alike, so
+/// that another answer may begin with the very words that this one ended with. A model that was given the beginning of its own turn cannot begin another.
+const QUOTED: usize = 100;
+const PREFILLED: usize = 64;
+/// A shorter text is asked for again as a whole, or not at all.
 const LEAST: usize = 12;
 
 /// How often an answer that broke may be gone on with. Default 2.
@@ -184,14 +185,13 @@ fn go_on(request: &[u8], told: &Told) -> Result<Plan, Reason> {
     let prefill = request.takes_prefill();
     let longest_stop = request.stop_sequences.iter().map(String::len).max().unwrap_or(0);
     // A stop sequence that begins before the cut is seen only where all of it is said by the same attempt.
-    let least = LEAST.max(longest_stop);
-    let wanted = if prefill { PREFILLED } else { QUOTED }.max(least);
-    // Where the last block is short, all of it is said again.
-    let (least, wanted) = (least.min(last_text.len()), wanted.min(last_text.len()));
-    if last_text.trim_end().len() < LEAST {
+    let wanted = if prefill { PREFILLED } else { QUOTED }.max(longest_stop);
+    // All of a text proves as much as need be, however short: what begins with it is an answer of which readers have the beginning.
+    let wanted = if last_text.len() == text.len() { wanted.min(text.len()) } else { wanted };
+    if last_text.trim_end().len() < LEAST || last_text.len() < wanted {
         return Err(Reason::TooLittle);
     }
-    let anchor = Anchor::of(&text, last_text.len(), wanted, least).ok_or(Reason::Repetitive)?;
+    let anchor = Anchor::of(&text, last_text.len(), wanted).ok_or(Reason::Repetitive)?;
     let (before, again) = text.split_at(anchor.start);
     let left = match request.max_tokens() {
         Some(most) => Some(most.checked_sub(used(transcript)).ok_or(Reason::NothingLeft)?),

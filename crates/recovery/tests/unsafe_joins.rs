@@ -120,14 +120,26 @@ fn blanks_alone_prove_nothing() {
             );
             // With the words before them they prove it.
             let (_, mut splice) = body_and_splice(&request(model, &json!({})), &told);
-            let events =
-                [start()].into_iter().chain(text(0, &format!("{}{blanks}let next = 2;", &SAID[8..])));
+            let events = [start()].into_iter().chain(text(0, &format!("{SAID}{blanks}let next = 2;")));
             let transcript = joined(&told, &mut splice, events.chain([stop(0)])).unwrap();
             assert_eq!(transcript.text(), format!("{SAID}{blanks}let next = 2;"));
         }
     }
     let told = told([start()].into_iter().chain(thinking(0, "Hm.")).chain(text(1, &" ".repeat(60))));
     assert!(matches!(planned(&request(NEW, &json!({})), &told), Plan::Refuse(Reason::TooLittle)));
+}
+
+/// Another answer may begin with the very phrase that this one ended with, to the byte.
+#[test]
+fn a_phrase_proves_nothing() {
+    let phrase = "On the other hand, looked at calmly,";
+    for model in [OLD, NEW] {
+        let told = told([start()].into_iter().chain(text(0, &format!("{SAID} {SAID}\n\n{phrase}"))));
+        let (_, mut splice) = body_and_splice(&request(model, &json!({})), &told);
+        let events = [start()].into_iter().chain(text(0, &format!("{phrase} it is something else. {SAID}")));
+        let outcome = joined(&told, &mut splice, events.chain([stop(0)]));
+        assert!(outcome.is_err(), "{model}: {:?}", outcome.map(|transcript| transcript.text()));
+    }
 }
 
 /// A thought of the other attempt is bound to a conversation that nobody will ever send again: sent back behind what readers have, it would be refused.
@@ -215,7 +227,7 @@ fn an_answer_that_used_all_its_tokens_gets_its_end() {
 #[test]
 fn a_limit_that_was_used_up_by_saying_things_again_is_no_end() {
     let long = format!("{} {SAID}", "Reading is done line by line, and each line is split. ".repeat(40));
-    for (again, ends) in [(SAID, true), (&*long, false)] {
+    for (again, ends) in [(&long[long.len() - 150..], true), (&*long, false)] {
         for model in [OLD, NEW] {
             let told = told([start()].into_iter().chain(text(0, &long)));
             let (_, mut splice) = body_and_splice(&request(model, &json!({})), &told);
