@@ -19,11 +19,14 @@ pub(crate) struct Anchor {
 }
 
 impl Anchor {
-    /// The anchor of `text`, no shorter than `wanted` and within its last `within` bytes. Overlaps of `least` bytes are enough where they stand in it once.
-    pub(crate) fn of(text: &str, within: usize, wanted: usize, least: usize) -> Option<Self> {
-        let longest = LONGEST.max(wanted).max(least);
+    /// The anchor of `text`, no shorter than `wanted` and within its last `within` bytes. An overlap has to have so many bytes as well, and stand in it once.
+    /// Blanks that the text ends with are counted in addition: a text may begin with the same ones without saying anything again.
+    pub(crate) fn of(text: &str, within: usize, wanted: usize) -> Option<Self> {
+        let blanks = text.len() - text.trim_end().len();
+        let wanted = (wanted + blanks).min(within.max(wanted));
+        let longest = LONGEST.max(wanted);
         let unique = longest_repeated_end(text.as_bytes(), longest) + 1;
-        let length = wanted.max(unique).max(least);
+        let length = wanted.max(unique);
         if length > within || length > longest {
             return None;
         }
@@ -35,7 +38,7 @@ impl Anchor {
         if !text.is_char_boundary(start) {
             return None;
         }
-        Some(Self { start: word(text, start, first), least: unique.max(least) })
+        Some(Self { start: word(text, start, first), least: length })
     }
 }
 
@@ -101,11 +104,11 @@ mod tests {
         }
 
         #[test]
-        fn an_anchor_stands_once(text in "[ab \u{e9}\n]{0,200}", wanted in 1_usize..30, least in 1_usize..20) {
-            if let Some(anchor) = Anchor::of(&text, text.len(), wanted, least) {
+        fn an_anchor_stands_once(text in "[ab \u{e9}\n]{0,200}", wanted in 1_usize..30) {
+            if let Some(anchor) = Anchor::of(&text, text.len(), wanted) {
                 let end = &text[anchor.start..];
                 prop_assert!(stands_once(&text, end));
-                prop_assert!(end.len() >= wanted && anchor.least >= least);
+                prop_assert!(end.len() >= anchor.least && anchor.least >= wanted);
                 let bytes = &text.as_bytes()[text.len() - anchor.least..];
                 prop_assert_eq!(text.as_bytes().windows(bytes.len()).filter(|window| *window == bytes).count(), 1);
             }
@@ -115,11 +118,11 @@ mod tests {
     #[test]
     fn anchors_begin_with_words() {
         let text = "The quick brown fox jumps over the lazy dog";
-        let anchor = Anchor::of(text, text.len(), 10, 4).unwrap();
+        let anchor = Anchor::of(text, text.len(), 10).unwrap();
         assert_eq!(&text[anchor.start..], "the lazy dog");
         // Its last six bytes stand in it twice, so seven are needed.
-        assert_eq!(Anchor::of("abababab", 8, 4, 4).map(|anchor| anchor.least), Some(7));
-        assert!(Anchor::of(&"ab".repeat(3_000), 6_000, 10, 4).is_none(), "it goes on for too long");
-        assert!(Anchor::of(text, 5, 10, 4).is_none(), "the last block is too short");
+        assert_eq!(Anchor::of("abababab", 8, 4).map(|anchor| anchor.least), Some(7));
+        assert!(Anchor::of(&"ab".repeat(3_000), 6_000, 10).is_none(), "it goes on for too long");
+        assert!(Anchor::of(text, 5, 10).is_none(), "the last block is too short");
     }
 }

@@ -140,7 +140,7 @@ mod tests {
         ) {
             let cut = whole.floor_char_boundary(whole.len() * share / 100);
             let text = &whole[..cut];
-            if let Some(anchor) = Anchor::of(text, text.len(), 12, 6) {
+            if let Some(anchor) = Anchor::of(text, text.len(), 12) {
                 let from = whole.floor_char_boundary(cut - again.min(cut));
                 // With less said again than a proof takes, what follows may look like one.
                 if cut - from >= anchor.least {
@@ -155,7 +155,7 @@ mod tests {
         /// Blanks that a model puts in front are left out, and nothing else is.
         #[test]
         fn only_blanks_may_stand_in_front(before in "[a \n\u{a0}]{0,6}", text in "[ab ]{20,60}", size in 1_usize..9) {
-            if let Some(anchor) = Anchor::of(&text, text.len(), 12, 12) {
+            if let Some(anchor) = Anchor::of(&text, text.len(), 12) {
                 let said = format!("{before}{} and on", &text[anchor.start..]);
                 if let Ok(Some(found)) = outcome(&text, Proof::End(anchor.least), &said, size) {
                     let end = said.len() - found.rest.len();
@@ -171,7 +171,7 @@ mod tests {
         /// Whatever another text says, what joins is an overlap.
         #[test]
         fn nothing_is_joined_without_an_overlap(text in "[ab ]{20,80}", said in "[ab ]{1,80}", size in 1_usize..20) {
-            if let Some(anchor) = Anchor::of(&text, text.len(), 8, 6)
+            if let Some(anchor) = Anchor::of(&text, text.len(), 8)
                 && let Ok(Some(found)) = outcome(&text, Proof::End(anchor.least), &said, size)
             {
                 let end = &text[text.len() - found.overlap..];

@@ -18,10 +18,11 @@ use crate::told::Told;
 /// An answer of which so little was shown, in bytes, is asked for again; it must then begin with all of it.
 /// What was thought before it stays as it was shown, and what is thought anew is not.
 const LITTLE: usize = 40;
-/// What a model is asked to say again, in bytes, at least. A model that was given the beginning of its own turn has less room to stray.
-const QUOTED: usize = 40;
-const PREFILLED: usize = 16;
-/// The least that proves a seam.
+/// What a model is asked to say again, in bytes, at least, and what it has to say again. A phrase is not enough: sentences of one author begin alike, so
+/// that another answer may begin with the very words that this one ended with. A model that was given the beginning of its own turn cannot begin another.
+const QUOTED: usize = 100;
+const PREFILLED: usize = 64;
+/// A shorter text is asked for again as a whole, or not at all.
 const LEAST: usize = 12;
 
 /// How often an answer that broke may be gone on with. Default 2.
@@ -95,6 +96,8 @@ pub enum Reason {
     TooLittle,
     /// The client had begun the answer itself.
     Prefilled,
+    /// The service keeps the conversation: what asks it to go on would stay in there.
+    Thread,
     /// There is nothing left of `max_tokens`, or no more than what may be thought.
     NothingLeft,
     /// Readers were given content that fits nowhere, or blocks that overlap.
@@ -171,6 +174,9 @@ fn go_on(request: &[u8], told: &Told) -> Result<Plan, Reason> {
     if request.is_prefilled {
         return Err(Reason::Prefilled);
     }
+    if request.has_thread {
+        return Err(Reason::Thread);
+    }
     let text = transcript.text();
     let opening = Opening::of(transcript);
     if opening.is_open() && text.len() < LITTLE && text == last_text && !text.is_empty() {
@@ -179,20 +185,18 @@ fn go_on(request: &[u8], told: &Told) -> Result<Plan, Reason> {
     let prefill = request.takes_prefill();
     let longest_stop = request.stop_sequences.iter().map(String::len).max().unwrap_or(0);
     // A stop sequence that begins before the cut is seen only where all of it is said by the same attempt.
-    let least = LEAST.max(longest_stop);
-    let wanted = if prefill { PREFILLED } else { QUOTED }.max(least);
-    // Where the last block is short, all of it is said again.
-    let (least, wanted) = (least.min(last_text.len()), wanted.min(last_text.len()));
-    if last_text.len() < LEAST {
+    let wanted = if prefill { PREFILLED } else { QUOTED }.max(longest_stop);
+    // All of a text proves as much as need be, however short: what begins with it is an answer of which readers have the beginning.
+    let wanted = if last_text.len() == text.len() { wanted.min(text.len()) } else { wanted };
+    if last_text.trim_end().len() < LEAST || last_text.len() < wanted {
         return Err(Reason::TooLittle);
     }
-    let anchor = Anchor::of(&text, last_text.len(), wanted, least).ok_or(Reason::Repetitive)?;
+    let anchor = Anchor::of(&text, last_text.len(), wanted).ok_or(Reason::Repetitive)?;
     let (before, again) = text.split_at(anchor.start);
-    // What was thought is used up as well, but the model thinks anew.
-    let left = request.left(estimate_tokens(&text) + transcript.estimated_thinking_tokens());
-    if left == Some(0) {
-        return Err(Reason::NothingLeft);
-    }
+    let left = match request.max_tokens() {
+        Some(most) => Some(most.checked_sub(used(transcript)).ok_or(Reason::NothingLeft)?),
+        None => None,
+    };
     // What is said again is not to be taken from what is left.
     let max_tokens = left.map(|left| left.saturating_add(estimate_tokens(again)));
     if max_tokens.is_some_and(|most| most <= request.thinking_budget) {
@@ -206,8 +210,20 @@ fn go_on(request: &[u8], told: &Told) -> Result<Plan, Reason> {
     };
     let body = request.with(&turns, max_tokens);
     let overlap = Overlap::new(text.clone(), Proof::End(anchor.least));
-    let splice = Splice::rest(told, mode, overlap, opening);
+    let splice = Splice::rest(told, mode, overlap, opening, again.len());
     Ok(Plan::Continue { body, splice, mode })
+}
+
+/// About how many tokens readers have, thoughts included: what comes in addition is to stay within the client's limit, though the model thinks anew.
+fn used(transcript: &Transcript) -> u64 {
+    let blocks = transcript.indices().filter_map(|index| transcript.block(index));
+    let (text, thoughts) = blocks.fold((0, 0), |(text, thoughts), block| match block {
+        ContentBlock::Text(block) => (text + estimate_tokens(&block.text), thoughts),
+        ContentBlock::Thinking(block) => (text, thoughts + estimate_tokens(&block.thinking)),
+        _ => (text, thoughts),
+    });
+    // The service's own figure, where it gives one, has what it does not show.
+    text + thoughts.max(transcript.estimated_thinking_tokens())
 }
 
 /// The text of the last block, if the answer is one that can be gone on with.
@@ -281,6 +297,7 @@ impl fmt::Display for Reason {
             Self::Repetitive => "its text repeats itself for too long",
             Self::TooLittle => "its last text is too short to be found again",
             Self::Prefilled => "the client had begun the answer itself",
+            Self::Thread => "the service keeps the conversation itself",
             Self::NothingLeft => "there is nothing left of max_tokens",
             Self::OutOfPlace => "its events are out of place",
             Self::Over => "it is over",

@@ -23,6 +23,8 @@ pub(crate) struct Request<'a> {
     pub(crate) thinking_budget: u64,
     /// The last turn is the client's own beginning of the answer.
     pub(crate) is_prefilled: bool,
+    /// The service keeps the conversation (`protocol.md` §1.10).
+    pub(crate) has_thread: bool,
     max_tokens: Option<(u64, Range<usize>)>,
     messages: Range<usize>,
 }
@@ -43,6 +45,8 @@ struct Members<'a> {
     output_format: Option<Value>,
     #[serde(default)]
     thinking: Option<Thinking>,
+    #[serde(default)]
+    thread: Option<serde::de::IgnoredAny>,
 }
 
 #[derive(Deserialize)]
@@ -94,14 +98,15 @@ impl<'a> Request<'a> {
                 .unwrap_or(0),
             thinks: members.thinking.is_some_and(|thinking| thinking.kind != "disabled"),
             is_prefilled: turns.last()?.role == "assistant",
+            has_thread: members.thread.is_some(),
             max_tokens,
             messages: place(members.messages),
         })
     }
 
-    /// The tokens that are left of `max_tokens` after `used`; `None` where there is no such limit.
-    pub(crate) fn left(&self, used: u64) -> Option<u64> {
-        self.max_tokens.as_ref().map(|(most, _)| most.saturating_sub(used))
+    /// The client's limit; `None` where there is none.
+    pub(crate) fn max_tokens(&self) -> Option<u64> {
+        self.max_tokens.as_ref().map(|(most, _)| *most)
     }
 
     /// The request with more turns after the last, and another `max_tokens`.
@@ -163,7 +168,7 @@ mod tests {
         assert!(Request::read(body.as_bytes()).is_none(), "1e2 is no limit that anybody sends");
         let body = body.replace("1e2", "100");
         let request = Request::read(body.as_bytes()).unwrap();
-        assert_eq!(request.left(30), Some(70));
+        assert_eq!(request.max_tokens(), Some(100));
         let changed = request.with(&[json!({"role": "assistant", "content": "a"}), json!(1)], Some(70));
         let expected = r#"{ "max_tokens" : 70, "x":1.50,"messages": [ {"role":"user","content":"\u00e9"} ,{"role":"assistant","content":"a"},1] , "model":"m"}"#;
         assert_eq!(std::str::from_utf8(&changed).unwrap(), expected);

@@ -15,6 +15,9 @@ use crate::overlap::{Found, Overlap, Proof};
 use crate::plan::Mode;
 use crate::told::Told;
 
+/// Bytes that may be said again in addition to what was asked for: no more tokens than an estimate of them is wrong by.
+const TOO_EAGER: usize = 100;
+
 /// Joins another attempt to what readers have. Takes its frames, one after the other.
 #[derive(Debug)]
 pub struct Splice {
@@ -25,6 +28,9 @@ pub struct Splice {
     before: Usage,
     own: Usage,
     stage: Stage,
+    /// Bytes that it was asked to say again, and whether it said so much more that its limit of tokens is not the client's any longer.
+    asked: usize,
+    is_overlong: bool,
     /// Readers had nothing at all: this attempt is the answer.
     is_alone: bool,
     /// Which of this attempt's blocks became which of the answer's.
@@ -116,15 +122,16 @@ impl Opening {
 impl Splice {
     /// For the same answer, asked for again; it must begin with `text`.
     pub(crate) fn again(told: &Told, text: String, opening: Opening) -> Self {
-        Self::new(told, Mode::Restart, Overlap::new(text, Proof::Whole), opening)
+        let asked = text.len();
+        Self::new(told, Mode::Restart, Overlap::new(text, Proof::Whole), opening, asked)
     }
 
-    /// For the rest of an answer.
-    pub(crate) fn rest(told: &Told, mode: Mode, overlap: Overlap, opening: Opening) -> Self {
-        Self::new(told, mode, overlap, opening)
+    /// For the rest of an answer, which is to begin with the last `asked` bytes of what readers have.
+    pub(crate) fn rest(told: &Told, mode: Mode, overlap: Overlap, opening: Opening, asked: usize) -> Self {
+        Self::new(told, mode, overlap, opening, asked)
     }
 
-    fn new(told: &Told, mode: Mode, overlap: Overlap, opening: Opening) -> Self {
+    fn new(told: &Told, mode: Mode, overlap: Overlap, opening: Opening, asked: usize) -> Self {
         // Without a `message_start` there is nothing to join.
         let is_alone = !told.has_started();
         Self {
@@ -134,6 +141,8 @@ impl Splice {
             before: told.usage(),
             own: Usage::default(),
             stage: if is_alone { Stage::Joined } else { Stage::Begun },
+            asked,
+            is_overlong: false,
             is_alone,
             blocks: Vec::new(),
             blanks: String::new(),
@@ -227,13 +236,18 @@ impl Splice {
                 self.stage = Stage::Joining(index);
                 if text.text.is_empty() { Ok(()) } else { self.said(index, &text.text, out) }
             }
-            // It thinks about how to go on, or once more.
-            block if is_thought(block) && (self.mode != Mode::Restart || self.opening.thought) => {
+            block if self.keeps_apart(block) => {
                 self.blocks.push((index, Target::Withheld));
                 Ok(())
             }
             _ => Err(NoProof("it begins with something other than text")),
         }
+    }
+
+    /// Whether a block is a thought about how to go on, or the same thought once more. It is no part of the answer, and it is bound to a conversation that
+    /// nobody will send again: in a later turn the service would refuse it.
+    fn keeps_apart(&self, block: &ContentBlock) -> bool {
+        is_thought(block) && (self.mode != Mode::Restart || self.opening.thought)
     }
 
     fn say(&mut self, index: u64, delta: &Delta<'_>, out: &mut Vec<Piece>) -> Result<(), NoProof> {
@@ -274,6 +288,7 @@ impl Splice {
 
     fn join(&mut self, overlap: usize) -> Piece {
         self.stage = Stage::Joined;
+        self.is_overlong = overlap > self.asked + TOO_EAGER;
         let (cut, overlap) = (self.overlap.cut() as u64, overlap as u64);
         self.overlap.forget();
         Piece::Joined(Joint { mode: self.mode, cut, overlap })
@@ -304,9 +319,20 @@ impl Splice {
     /// A frame of the joined attempt.
     fn pass(&mut self, event: Option<&Event<'_>>, raw: &Bytes, out: &mut Vec<Piece>) -> Result<(), NoProof> {
         match event {
+            Some(Event::MessageDelta(delta))
+                if self.is_overlong && delta.delta.stop_reason == Some(StopReason::MaxTokens) =>
+            {
+                out.push(Piece::Withhold(raw.clone()));
+                // Readers would be told of a limit that the client did not set.
+                return Err(NoProof("what it said again used up what was left of max_tokens"));
+            }
             Some(Event::MessageDelta(_)) => out.push(Piece::Show(self.summed(raw))),
             _ if self.is_alone => out.push(Piece::Show(raw.clone())),
             Some(Event::MessageStart(_)) => return Err(NoProof("another message begins")),
+            Some(Event::ContentBlockStart { index, block }) if self.keeps_apart(block) => {
+                self.blocks.push((*index, Target::Withheld));
+                out.push(Piece::Withhold(raw.clone()));
+            }
             Some(Event::ContentBlockStart { index, .. }) => {
                 let number = self.next_number();
                 self.blocks.push((*index, Target::Block(number)));
