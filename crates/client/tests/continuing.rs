@@ -230,7 +230,7 @@ async fn what_cannot_be_proven_ends_with_the_part_intact() {
                             whole.text.starts_with(&seen.text) && !seen.text.is_empty(),
                             "{model} {words}"
                         );
-                        assert_eq!(error.kind(), ErrorKind::Truncated, "{model} {words}: {error}");
+                        assert_eq!(error.kind(), ErrorKind::Lost, "{model} {words}: {error}");
                         assert!(error.to_string().contains("it was not gone on with"), "{error}");
                         assert_eq!(error.partial().unwrap().text(), seen.text);
                         assert_eq!((seen.continuing, error.attempts()), (2, 3), "{model} {words}: {error}");
@@ -284,7 +284,7 @@ async fn it_is_off_unless_asked_for() {
         let before = simulator.journal().entries().len();
         let seen = read(messages.with(&orders("fin@event=20,times=1")).stream(request(NEW))).await;
         let error = seen.error.unwrap();
-        assert_eq!((error.kind(), seen.attempts), (ErrorKind::Truncated, 1));
+        assert_eq!((error.kind(), seen.attempts), (ErrorKind::Lost, 1));
         assert!(!error.to_string().contains("gone on"), "{error}");
         assert_eq!(simulator.journal().entries().len(), before + 1);
     }
