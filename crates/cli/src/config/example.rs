@@ -98,7 +98,10 @@ mod tests {
     #[test]
     fn the_page_about_it_has_it() {
         let page = include_str!("../../../../docs/configuration.md");
-        assert!(page.contains(&example()), "put the output of `perennial config example` into docs/configuration.md");
+        assert!(
+            page.contains(&example()),
+            "put the output of `perennial config example` into docs/configuration.md"
+        );
     }
 
     #[test]

@@ -194,12 +194,10 @@ impl Said {
         let mut input = payload;
         while let Some(Ok(frame)) = decoder.next_frame(&mut input) {
             match Received::read(frame).map(|received| received.event) {
-                Ok(Some(Event::ContentBlockDelta { delta, .. })) => match &delta {
-                    Delta::Text(said) | Delta::InputJson(said) | Delta::Thinking { thinking: said, .. } => {
-                        self.text.push_str(said);
-                    }
-                    _ => {}
-                },
+                Ok(Some(Event::ContentBlockDelta {
+                    delta: Delta::Text(said) | Delta::InputJson(said) | Delta::Thinking { thinking: said, .. },
+                    ..
+                })) => self.text.push_str(&said),
                 Ok(Some(Event::MessageStart(message))) => self.known.update(&message.usage),
                 _ => {}
             }

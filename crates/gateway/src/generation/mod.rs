@@ -177,7 +177,7 @@ impl Generation {
             if let Err(because) = self.may_try_again(&failure, &asked, ask.order.model.as_deref()) {
                 return self.give_up(&ask, failure, note, &because).await;
             }
-            self.service.metrics.retry(failure.word());
+            self.service.metrics.retry(&failure.word());
             if self.course.heard {
                 drop(asked);
                 ask = match self.mend(failure, note).await {

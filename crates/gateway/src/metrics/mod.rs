@@ -176,9 +176,9 @@ impl Metrics {
         self.duration.get_or_create(labels).observe(after.as_secs_f64());
     }
 
-    pub(crate) fn retry(&self, cause: String) {
+    pub(crate) fn retry(&self, cause: &str) {
         // Upstreams may call their errors what they like.
-        let cause = self.causes.lock().label(&cause);
+        let cause = self.causes.lock().label(cause);
         self.retries.get_or_create(&Cause { cause }).inc();
     }
 

@@ -209,7 +209,7 @@ async fn every_attempt_has_its_row_whatever_became_of_it() {
         assert_eq!(tokens.input, billed.input_tokens, "{}: {row:?}", entry.faults);
         match row.accuracy() {
             Accuracy::Measured => {
-                assert_eq!(tokens.output, billed.output_tokens, "{}: {row:?}", entry.faults)
+                assert_eq!(tokens.output, billed.output_tokens, "{}: {row:?}", entry.faults);
             }
             // We left: what was on its way to us nobody can know.
             _ if entry.outcome != perennial_sim::Outcome::Faulted => {
