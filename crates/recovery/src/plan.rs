@@ -19,10 +19,9 @@ use crate::told::Told;
 /// What was thought before it stays as it was shown, and what is thought anew is not.
 const LITTLE: usize = 40;
 /// What a model is asked to say again, in bytes, at least, and what it has to say again. A phrase is not enough: sentences of one author begin alike, so
-/// that another answer may begin with the very words that this one ended with. A model that was given the beginning of its own turn cannot begin another.
-const QUOTED: usize = 100;
-const PREFILLED: usize = 64;
-/// A shorter text is asked for again as a whole, or not at all.
+/// that another answer may begin with the very words that this one ended with.
+const AGAIN: usize = 40;
+/// A shorter last block proves nothing, though all of it be said again.
 const LEAST: usize = 12;
 
 /// How often an answer that broke may be gone on with. Default 2.
@@ -185,10 +184,9 @@ fn go_on(request: &[u8], told: &Told) -> Result<Plan, Reason> {
     let prefill = request.takes_prefill();
     let longest_stop = request.stop_sequences.iter().map(String::len).max().unwrap_or(0);
     // A stop sequence that begins before the cut is seen only where all of it is said by the same attempt.
-    let wanted = if prefill { PREFILLED } else { QUOTED }.max(longest_stop);
-    // All of a text proves as much as need be, however short: what begins with it is an answer of which readers have the beginning.
-    let wanted = if last_text.len() == text.len() { wanted.min(text.len()) } else { wanted };
-    if last_text.trim_end().len() < LEAST || last_text.len() < wanted {
+    // Where the last block is short, all of it is said again.
+    let wanted = AGAIN.max(longest_stop).min(last_text.len());
+    if last_text.trim_end().len() < LEAST {
         return Err(Reason::TooLittle);
     }
     let anchor = Anchor::of(&text, last_text.len(), wanted).ok_or(Reason::Repetitive)?;

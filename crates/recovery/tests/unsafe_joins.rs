@@ -227,7 +227,7 @@ fn an_answer_that_used_all_its_tokens_gets_its_end() {
 #[test]
 fn a_limit_that_was_used_up_by_saying_things_again_is_no_end() {
     let long = format!("{} {SAID}", "Reading is done line by line, and each line is split. ".repeat(40));
-    for (again, ends) in [(&long[long.len() - 150..], true), (&*long, false)] {
+    for (again, ends) in [(&long[long.len() - 120..], true), (&*long, false)] {
         for model in [OLD, NEW] {
             let told = told([start()].into_iter().chain(text(0, &long)));
             let (_, mut splice) = body_and_splice(&request(model, &json!({})), &told);
