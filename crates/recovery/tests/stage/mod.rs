@@ -1,5 +1,5 @@
 //! The stage of the tests: answers as frames, in any fragmentation, and what becomes of one that breaks.
-#![allow(dead_code)]
+#![allow(dead_code, clippy::unwrap_used, clippy::print_stdout, reason = "the stage of tests")]
 
 use bytes::Bytes;
 use http::HeaderMap;
