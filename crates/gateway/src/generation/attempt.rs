@@ -35,6 +35,7 @@ pub(super) struct Asked {
     pub(super) request_id: Option<String>,
     pub(super) stop_reason: Option<String>,
     pub(super) usage: Option<Usage>,
+    pub(super) usage_is_final: bool,
     /// What the request may have come to in tokens.
     pub(super) input_estimate: u64,
 }
@@ -61,6 +62,7 @@ impl Asked {
             request_id: None,
             stop_reason: None,
             usage: None,
+            usage_is_final: false,
             input_estimate: 0,
         }
     }
@@ -179,6 +181,8 @@ impl Generation {
         if self.course.opened.is_none() {
             return Done::Failed(Failure::Refused(refusal, Why::Lasting));
         }
+        // It may be a whole message, and paid for.
+        self.bill(asked, Over::Abandoned(perennial_ledger::Outcome::Failed)).await;
         let error = EndError::of_refusal(&refusal, id);
         let failure = Failure::Refused(refusal, Why::Lasting);
         let note = asked.note(Some(&failure));
@@ -266,6 +270,7 @@ impl Generation {
             intake.finish(Time::now());
         }
         (asked.usage, asked.stop_reason) = (intake.usage().cloned(), intake.stop_reason());
+        asked.usage_is_final = intake.usage_is_final();
         let failure = match (halt, intake.error()) {
             (Halt::NoProof(reason), _) => {
                 self.service.metrics.seam_refused();
@@ -288,6 +293,9 @@ impl Generation {
         if let Some(permit) = &mut asked.permit {
             permit.good();
             self.remember();
+        }
+        if !asked.usage_is_final && self.append_gathered(&mut intake).await.is_err() {
+            return Done::Ended;
         }
         self.bill(asked, Over::Whole(bill::of(intake.stop_reason().as_deref()))).await;
         intake.add(intake.ending().entry(Outcome::Completed));

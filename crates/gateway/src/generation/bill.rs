@@ -48,8 +48,21 @@ pub(super) fn of(stop_reason: Option<&str>) -> Billed {
 /// About how many tokens a request is, where anybody wants to know.
 pub(super) fn estimated_input(service: &Service, body: &[u8]) -> u64 {
     match &service.ledger {
-        Some(_) => std::str::from_utf8(body).map_or(0, estimate_tokens),
+        Some(_) => serde_json::from_slice(body).map_or(0, |body| words(&body)),
         None => 0,
+    }
+}
+
+/// About how many tokens the texts in a request are.
+fn words(value: &serde_json::Value) -> u64 {
+    match value {
+        serde_json::Value::String(text) => estimate_tokens(text),
+        serde_json::Value::Array(values) => values.iter().map(words).sum(),
+        serde_json::Value::Object(members) => {
+            let said = members.iter().filter(|(name, _)| !matches!(&***name, "role" | "type" | "model"));
+            said.map(|(_, value)| words(value)).sum()
+        }
+        _ => 0,
     }
 }
 
@@ -91,17 +104,15 @@ impl Generation {
         row.stop_reason = asked.stop_reason.clone();
         let known = asked.usage.clone().unwrap_or_default();
         match over {
-            Over::Whole(outcome) => {
+            Over::Whole(outcome) | Over::Cut(outcome) if asked.usage_is_final => {
                 row.outcome = outcome;
                 row.measured(&known);
             }
-            Over::Cut(outcome) if asked.stop_reason.is_some() => {
+            Over::Whole(outcome) | Over::Cut(outcome) => {
                 row.outcome = outcome;
-                row.measured(&known);
-            }
-            Over::Cut(outcome) => {
-                row.outcome = outcome;
-                row.estimated(&estimated(&self.service.log, running.id, asked.number, known).await);
+                let mut usage = estimated(&self.service.log, running.id, asked.number, known).await;
+                usage.input_tokens.get_or_insert(asked.input_estimate);
+                row.estimated(&usage);
             }
             Over::Unanswered(outcome) => row.outcome = outcome,
             Over::Abandoned(outcome) => {

@@ -38,6 +38,8 @@ pub(crate) struct Joining {
 struct Seen {
     usage: Option<Usage>,
     stop_reason: Option<String>,
+    /// The upstream has said what the answer came to, and not only how it began.
+    usage_is_final: bool,
     /// `message_stop` or `error` has come.
     over: bool,
     /// The last word was the upstream's own `error` event.
@@ -174,6 +176,11 @@ impl Intake {
         self.seen.usage.as_ref()
     }
 
+    /// Whether the upstream has said what the answer came to.
+    pub(crate) fn usage_is_final(&self) -> bool {
+        self.seen.usage_is_final
+    }
+
     /// Why the model stopped, if it has.
     pub(crate) fn stop_reason(&self) -> Option<String> {
         self.seen.stop_reason.clone()
@@ -259,6 +266,7 @@ impl Seen {
             }
             Ok(Some(Event::MessageDelta(delta))) => {
                 if let Some(usage) = &delta.usage {
+                    self.usage_is_final |= usage.output_tokens.is_some();
                     self.count(usage);
                 }
                 if let Some(reason) = delta.delta.stop_reason {

@@ -387,25 +387,32 @@ impl Generation {
     }
 
     async fn append(&mut self, entries: &[Entry]) -> Result<(), perennial_log::Error> {
-        if let Some(Kind::Terminal(outcome)) = entries.last().map(|entry| entry.kind) {
-            let labels = self.service.metrics.labels(self.running.model.as_deref(), "");
-            self.service.metrics.ended(&labels, outcome, self.course.since.elapsed());
-        }
-        let mut bytes = 0;
-        for entry in entries {
-            bytes += entry.payload.len();
-            if entry.kind == Kind::Seam {
-                self.service.metrics.recovered(SeamNote::decode(&entry.payload).mode);
-            }
-        }
-        self.service.metrics.log_bytes.inc_by(bytes as u64);
         for part in entries.chunks(APPEND_RECORDS) {
             if let Err(error) = self.writer.append(part).await {
                 self.not_appended(&error).await;
                 return Err(error);
             }
         }
+        self.count(entries);
         Ok(())
+    }
+
+    /// What is in the log is counted.
+    fn count(&self, entries: &[Entry]) {
+        let metrics = &self.service.metrics;
+        let mut bytes = 0;
+        for entry in entries {
+            bytes += entry.payload.len();
+            match entry.kind {
+                Kind::Seam => metrics.recovered(SeamNote::decode(&entry.payload).mode),
+                Kind::Terminal(outcome) => {
+                    let labels = metrics.labels(self.running.model.as_deref(), "");
+                    metrics.ended(&labels, outcome, self.course.since.elapsed());
+                }
+                _ => {}
+            }
+        }
+        metrics.log_bytes.inc_by(bytes as u64);
     }
 
     /// The log does not take what came. What could not be kept was not shown either; the stream ends, in words if that is still possible.
