@@ -1,4 +1,5 @@
 //! Hand-made frames: what becomes of each of them at a seam.
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may panic, and say what it does")]
 
 mod stage;
 
@@ -63,9 +64,10 @@ fn assert_whole(reader: &Reader) {
 }
 
 #[track_caller]
+#[allow(clippy::needless_pass_by_value, reason = "frames are made where they are passed")]
 fn check_refused(content: Vec<Bytes>, why: &str) {
     for model in [OLD, NEW] {
-        let (reader, joined) = join(model, content.clone());
+        let (reader, joined) = join(model, content.to_owned());
         assert_eq!(joined, Err(why.to_owned()));
         assert_eq!(reader.text(), SAID);
         assert_eq!(reader.frames.len(), 3, "nothing was shown");

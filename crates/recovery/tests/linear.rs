@@ -1,4 +1,5 @@
 //! Time: what it costs to go on with a long text grows as its length does.
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may panic, and say what it does")]
 
 mod stage;
 

@@ -2,6 +2,7 @@
 //!
 //! What comes out is the unbroken answer to the byte, or an error with an exact part of it. By default a sample is taken, with a seed that is printed;
 //! `PERENNIAL_ALL_SEAMS=1` takes all.
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may panic, and say what it does")]
 
 mod stage;
 
