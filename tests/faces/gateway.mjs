@@ -26,7 +26,7 @@ export function neverMade() {
 
 /** Makes a stream and resolves to its object. */
 export async function make(gateway, { orders = INSTANT, headers = {}, body = BODY } = {}) {
-  const given = { "content-type": "application/json", "anthropic-version": "2026-10-21", "perennial-sim": orders, ...headers };
+  const given = { "content-type": "application/json", "anthropic-version": "2026-10-21", "perennial-sim": orders, "perennial-recovery": "off", ...headers };
   const response = await fetch(`${gateway.url}/v1/streams`, { method: "POST", headers: given, body: JSON.stringify(body) });
   const text = await response.text();
   assert.equal(response.status, 201, text);

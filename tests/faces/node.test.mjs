@@ -107,7 +107,7 @@ describe("errors", () => {
   });
 
   test("an answer that fails half-way is thrown with what there is of it", async () => {
-    const stream = await create(BODY, { base: gateway.url, headers: { "perennial-sim": "pace=instant; error=overloaded_error@event=6" } });
+    const stream = await create(BODY, { base: gateway.url, headers: { "perennial-sim": "pace=instant; error=overloaded_error@event=6", "perennial-recovery": "off" } });
     await assert.rejects(stream.finalMessage(), (error) => {
       assert.equal(error.type, "overloaded_error");
       assert.notEqual(error.partial.content.length, 0);

@@ -34,10 +34,10 @@ def test_status(servers, orders: str, error: type, kind: str, stream: bool) -> N
 
 
 def test_retry_after_reaches_the_client(servers) -> None:
-    client = client_for(servers(recordings.OWN).url, orders="status=429,retry-after=7")
+    client = client_for(servers(recordings.OWN).url, orders="status=429,retry-after=70")
     with pytest.raises(anthropic.RateLimitError) as raised:
         client.messages.create(model=MODEL, stream=True, **REQUEST)
-    assert raised.value.response.headers["retry-after"] == "7"
+    assert raised.value.response.headers["retry-after"] == "70"
 
 
 def test_the_sdk_retries_through_the_gateway(servers) -> None:
@@ -86,6 +86,22 @@ def test_an_answer_opened_early_can_still_be_refused(servers) -> None:
             stream.get_final_message()
     assert raised.value.body["error"]["type"] == "invalid_request_error"
     assert opened < time.monotonic() - began - 0.5, "it was opened before the upstream answered"
+
+
+@pytest.mark.parametrize("model", ["claude-haiku-4-5", "claude-opus-4-8"])
+@pytest.mark.parametrize("fault", ["rst@event=25,times=1", "error=overloaded_error@event=30,times=1"])
+def test_an_answer_that_breaks_goes_on(servers, model: str, fault: str) -> None:
+    """With prefill and without: the SDK sees one message, whole to the letter."""
+    url = servers(recordings.OWN).url
+    request = {"model": model, "max_tokens": 2000, "messages": [{"role": "user", "content": "Write 150 words about rivers."}]}
+    with client_for(url).messages.stream(**request) as stream:
+        whole = stream.get_final_message()
+    headers = {"perennial-recovery": "on", "perennial-sim-key": f"{model} {fault}"}
+    with client_for(url, orders=f"{fault}; pace=instant", default_headers=headers).messages.stream(**request) as stream:
+        mended = stream.get_final_message()
+    assert mended.content[0].text == whole.content[0].text
+    assert mended.stop_reason == whole.stop_reason
+    assert mended.usage.input_tokens > whole.usage.input_tokens, "the usage of both attempts"
 
 
 def test_leaving_reaches_the_upstream(simulator, gateway) -> None:

@@ -17,6 +17,8 @@ BODY = {"model": "bench:deltas=8,gap_us=150000", "max_tokens": 100, "stream": Tr
 
 def curl(url: str, *arguments: str, body: dict = BODY, orders: str | None = None) -> subprocess.Popen:
     more = ["-H", f"perennial-sim: {orders}"] if orders else []
+    # What breaks is to stay broken: the bytes of each recording are asked for, as they are.
+    more += ["-H", "perennial-recovery: off"]
     command = ["curl", "-sS", "-N", "-H", "x-api-key: test-key", "-H", "anthropic-version: 2023-06-01"]
     command += ["-H", "content-type: application/json", "-d", json.dumps(body), *more, *arguments, f"{url}/v1/messages"]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)

@@ -38,7 +38,7 @@ function server(folder) {
 
 async function client(folder = OWN, orders = "pace=instant", options = {}) {
   const { url } = await server(folder);
-  const defaultHeaders = { "perennial-sim": orders, ...options.defaultHeaders };
+  const defaultHeaders = { "perennial-recovery": "off", "perennial-sim": orders, ...options.defaultHeaders };
   return new Anthropic({ apiKey: "test-key", baseURL: url, maxRetries: 0, timeout: 30_000, ...options, defaultHeaders });
 }
 

@@ -165,6 +165,9 @@ impl Left {
         if !self.told.has_started() {
             return Remedy::Ask(Box::new(Ask::new(order)), Next::Retry);
         }
+        if !order.recover && self.told.has_content() {
+            return Remedy::None("the request asked for that".to_owned());
+        }
         let seam = SeamNote {
             attempt: self.attempts + 1,
             reason: reason.to_owned(),
@@ -180,7 +183,6 @@ impl Left {
                 let ask = Ask { order, body: None, joining: joining(splice) };
                 Remedy::Ask(Box::new(ask), Next::Retry)
             }
-            Plan::Continue { .. } if !order.recover => Remedy::None("the request asked for that".to_owned()),
             Plan::Continue { .. } if self.hops >= recovery.hops.0 => {
                 Remedy::None(format!("it was gone on with {} times already", self.hops))
             }
