@@ -91,6 +91,19 @@ def first_lines() -> Iterator[Finding]:
             yield path, 1, "begin with a line `// What this module is.`"
 
 
+def modules() -> Iterator[Finding]:
+    """Each file below `src` is a module of its crate: one that nobody names is not compiled, and rots unseen."""
+    for path in RUST:
+        parts = path.relative_to(ROOT).parts
+        if parts[0] != "crates" or "src" not in parts or "bin" in parts or path.name in ("lib.rs", "main.rs"):
+            continue
+        folder, name = (path.parent.parent, path.parent.name) if path.name == "mod.rs" else (path.parent, path.stem)
+        parents = [folder / root for root in ("lib.rs", "main.rs", "mod.rs")] + [folder.with_suffix(".rs")]
+        named = re.compile(rf"\bmod {name}\b")
+        if not any(named.search(line) for parent in parents for line in LINES.get(parent, [])):
+            yield path, 1, "no `mod` names this file: name it, or take it out"
+
+
 def names() -> Iterator[Finding]:
     for path in FILES:
         if path.suffix in (".rs", ".py", ".mjs") and (path.stem in VAGUE_NAMES or path.parent.name in VAGUE_NAMES):
@@ -177,7 +190,7 @@ def behaviours() -> Iterator[Finding]:
                 yield page, number, f"there is no `{name}` in {target}"
 
 
-RULES = [sizes, first_lines, names, words, spaces, crates, locks, links, behaviours]
+RULES = [sizes, first_lines, modules, names, words, spaces, crates, locks, links, behaviours]
 
 
 def main() -> int:
