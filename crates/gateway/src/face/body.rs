@@ -150,7 +150,14 @@ impl FaceBody {
         }
         match &self.shelf {
             Some(shelf) => shelf.written(self.face, run),
-            None => write(self.face, run),
+            None => {
+                let (bytes, whole) = write(self.face, run);
+                if !whole {
+                    tracing::warn!(stream = %self.reader.stream(), "an event cannot be read: its reader is broken off");
+                    self.end = Some(End::Breaking);
+                }
+                bytes
+            }
         }
     }
 

@@ -104,7 +104,7 @@ async fn fold(mut reader: Reader, _presence: Option<Presence>) -> Result<Bytes, 
                 return finish(fold.transcript, outcome, &Ending::decode(&record.payload));
             }
             // The message is whole at `message_stop`; some servers leave the connection open after it.
-            if fold.transcript.is_finished() && matches!(fold.transcript.end(), End::Complete { .. }) {
+            if matches!(fold.transcript.end(), End::Complete { stop_reason: Some(_) }) {
                 return write(fold.transcript);
             }
         }
@@ -114,7 +114,12 @@ async fn fold(mut reader: Reader, _presence: Option<Presence>) -> Result<Bytes, 
 
 fn finish(transcript: Transcript, outcome: Outcome, ending: &Ending) -> Result<Bytes, Refusal> {
     match transcript.end() {
-        End::Complete { .. } | End::Refused => write(transcript),
+        End::Complete { stop_reason: Some(_) } | End::Refused => write(transcript),
+        // As in the client library: nobody can tell why such an answer ended.
+        End::Complete { stop_reason: None } => {
+            let message = "the answer ended without a stop reason: it may be incomplete";
+            Err(Refusal::new(502, ErrorKind::Api, message))
+        }
         End::Failed(error) => Err(failed(&error)),
         _ => Err(match &ending.error {
             Some(error) => Refusal::new(error.status, error.kind.clone(), error.message.clone()).quoting(),

@@ -62,15 +62,17 @@ impl Face {
         })
     }
 
-    /// Writes what the face shows of a record; nothing for many.
-    pub(crate) fn write(self, record: &Record, out: &mut BytesMut) {
+    /// Writes what the face shows of a record; nothing for many. False where the face must not go on behind it: it cannot tell what is missing.
+    #[must_use]
+    pub(crate) fn write(self, record: &Record, out: &mut BytesMut) -> bool {
         match self {
             Self::Messages => messages(record, None, out),
             Self::MessagesWithIds => messages(record, Some(record.position()), out),
             Self::Sse => sse::write(record, out),
             Self::Ndjson => ndjson::write(record, b"", out),
-            Self::Text => text::write(record, out),
+            Self::Text => return text::write(record, out),
         }
+        true
     }
 
     /// What is sent after a while without anything else.
@@ -103,7 +105,8 @@ impl Face {
 
     /// Whether readers may share what was written: a face that one connection has for itself is not worth keeping.
     pub(crate) fn is_shared(self) -> bool {
-        !self.is_drop_in()
+        // A face that may have to stop has more to say than bytes.
+        !self.is_drop_in() && self != Self::Text
     }
 }
 

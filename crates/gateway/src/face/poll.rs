@@ -6,16 +6,18 @@ use axum::body::Body;
 use axum::response::Response;
 use bytes::BytesMut;
 use http::{HeaderValue, StatusCode};
-use perennial_log::{Error, Position, Reader};
+use perennial_log::{Position, Reader};
+use perennial_protocol::ErrorKind;
 use tokio::time::Instant;
 
 use super::{Face, growing};
+use crate::refusal::Refusal;
 
 /// The most that one answer has, about.
 const ANSWER_BYTES: usize = 1024 * 1024;
 
 /// Answers with what follows the reader's place, or with nothing after `wait`.
-pub(crate) async fn poll(mut reader: Reader, face: Face, wait: Duration) -> Result<Response, Error> {
+pub(crate) async fn poll(mut reader: Reader, face: Face, wait: Duration) -> Result<Response, Refusal> {
     let mut out = BytesMut::new();
     let mut at: Option<Position> = None;
     let deadline = Instant::now() + wait;
@@ -24,14 +26,18 @@ pub(crate) async fn poll(mut reader: Reader, face: Face, wait: Duration) -> Resu
         let run = match reader.try_next() {
             Some(run) => Some(run),
             None => match tokio::time::timeout_at(deadline, reader.next()).await {
-                Ok(run) => run?,
+                Ok(run) => run.map_err(|error| Refusal::of_log(&error))?,
                 Err(_) => break,
             },
         };
         let Some(mut run) = run else { break };
         loop {
             for record in &run {
-                face.write(record, &mut out);
+                if !face.write(record, &mut out) {
+                    let message =
+                        "the upstream sent an event that cannot be read: its text would be incomplete";
+                    return Err(Refusal::new(502, ErrorKind::Api, message));
+                }
                 at = Some(record.position());
             }
             match reader.try_next() {

@@ -31,25 +31,23 @@ impl Shelf {
             return bytes;
         }
         // Out of the lock; two who write the same at once write the same.
-        let bytes = write(face, run);
+        let (bytes, _) = write(face, run);
         self.kept.lock().keep(face, first.seq, run.len(), &bytes);
         bytes
     }
 }
 
-/// A run as `face` writes it, for one reader.
-pub(crate) fn write(face: Face, run: &Run) -> Bytes {
+/// A run as `face` writes it, for one reader; false where the face must not go on behind it.
+pub(crate) fn write(face: Face, run: &Run) -> (Bytes, bool) {
     // The usual case of the drop-in: one event, whose bytes go out as they are in the log.
     if let ([record], Face::Messages) = (&run[..], face)
         && record.kind == Kind::Event
     {
-        return record.payload.clone();
+        return (record.payload.clone(), true);
     }
     let mut out = BytesMut::new();
-    for record in run {
-        face.write(record, &mut out);
-    }
-    out.freeze()
+    let whole = run.iter().all(|record| face.write(record, &mut out));
+    (out.freeze(), whole)
 }
 
 impl Kept {

@@ -136,7 +136,7 @@ async fn body(told: &Told, face: Face, after: After, shelf: Option<Arc<Shelf>>) 
 fn written(face: Face, records: &[Record]) -> Vec<u8> {
     let mut out = BytesMut::new();
     for record in records {
-        face.write(record, &mut out);
+        assert!(face.write(record, &mut out));
     }
     out.to_vec()
 }

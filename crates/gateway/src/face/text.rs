@@ -5,13 +5,14 @@ use perennial_log::{Kind, Record};
 use perennial_protocol::sse::Decoder;
 use perennial_protocol::{ContentBlock, Delta, Event, Received};
 
-pub(super) fn write(record: &Record, out: &mut BytesMut) {
+/// False where a record may have text and cannot be read: what follows would look whole and not be.
+pub(super) fn write(record: &Record, out: &mut BytesMut) -> bool {
     if record.kind != Kind::Event {
-        return;
+        return true;
     }
     let mut decoder = Decoder::new();
     let mut input = &record.payload[..];
-    let Some(Ok(frame)) = decoder.next_frame(&mut input) else { return };
+    let Some(Ok(frame)) = decoder.next_frame(&mut input) else { return true };
     match Received::read(frame).map(|received| received.event) {
         Ok(Some(Event::ContentBlockDelta { delta: Delta::Text(text), .. })) => {
             out.extend_from_slice(text.as_bytes());
@@ -21,6 +22,8 @@ pub(super) fn write(record: &Record, out: &mut BytesMut) {
                 out.extend_from_slice(block.text.as_bytes());
             }
         }
-        _ => {}
+        Ok(_) => {}
+        Err(_) => return false,
     }
+    true
 }

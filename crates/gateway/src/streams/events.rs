@@ -101,7 +101,7 @@ async fn answer(
         let answer = face::poll(attached.reader, face, wait).await;
         // Read to here: as long as it waited, it was a reader.
         drop(attached.presence);
-        return answer.map_err(|error| Refusal::of_log(&error));
+        return answer;
     }
     let mut response_headers = face::growing(face);
     if face == Face::Text {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use perennial_protocol::{End, ErrorKind};
 
-use crate::rig::{Answer, MODEL, Rig, question, quick, simulator};
+use crate::rig::{Answer, MODEL, Rig, question, quick, receive, simulator};
 
 const PING: &str = "event: ping\ndata: {\"type\": \"ping\"}\n\n";
 
@@ -137,4 +137,32 @@ async fn an_upstream_that_cannot_be_asked_is_an_error_with_a_status() {
     let response = response.send().await.unwrap();
     assert_eq!(response.status(), 502);
     drop(gateway);
+}
+
+/// What cannot be read may have been text: a face of nothing but text does not go on behind it as if it were whole.
+#[tokio::test]
+async fn a_text_with_a_hole_does_not_look_whole() {
+    let rig = Rig::new().await;
+    let answer = rig.ask(&question(MODEL, true), "not-json@event=9").await;
+    let url = format!("{}/v1/streams/{}/events", rig.gateway.url(), answer.header("perennial-stream"));
+    let broken = rig.http.get(format!("{url}?format=text")).send().await.unwrap();
+    assert_eq!(broken.status(), 200);
+    assert!(broken.text().await.is_err(), "it is broken off");
+    let polled = receive(rig.http.get(format!("{url}?format=text&live=poll"))).await;
+    assert_eq!((polled.status, &polled.json()["error"]["type"]), (502, &"api_error".into()));
+    // On the faces that show events it is there for their reader to judge.
+    let events = receive(rig.http.get(url)).await;
+    assert!(events.text().contains("perennial.terminal"), "{}", events.text());
+}
+
+#[tokio::test]
+async fn a_message_without_a_stop_reason_is_none() {
+    let rig = Rig::new().await;
+    let answer = rig.ask(&question(MODEL, false), "drop=message_delta").await;
+    assert_eq!(
+        (answer.status, &answer.json()["error"]["type"]),
+        (502, &"api_error".into()),
+        "{}",
+        answer.text()
+    );
 }
