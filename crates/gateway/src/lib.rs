@@ -49,10 +49,11 @@ mod web;
 pub use access::{Key, Secret};
 pub use fallback::{CachePolicy, Fallback, MaxCachedAnswers, MaxCachedBytes};
 pub use gateway::{BuildError, Builder, Gateway, Handle, RunError};
-pub use generation::{Guard, InvalidPolicy, MaxHops, MaxRecoveryTokens, OnClock, OnDisconnect, Recovery};
+pub use generation::{Guard, InvalidPolicy, MaxRecoveryTokens, OnClock, OnDisconnect, Recovery};
 pub use limits::{
     Clocks, Limits, MaxBodyBytes, MaxConnections, MaxDetachedTokens, MaxGrace, MaxReaders, MaxStreams,
     MaxStreamsPerKey, MaxUnread,
 };
+pub use perennial_recovery::{MaxHops, MaxRetryAfter, RetryBudget, RetryPolicy};
 pub use reload::Reloader;
 pub use upstream::{BreakerPolicy, UpstreamOptions};

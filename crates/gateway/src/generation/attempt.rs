@@ -36,8 +36,6 @@ pub(super) struct Asked {
     pub(super) stop_reason: Option<String>,
     pub(super) usage: Option<Usage>,
     pub(super) usage_is_final: bool,
-    /// What the request may have come to in tokens.
-    pub(super) input_estimate: u64,
 }
 
 /// What an attempt came to.
@@ -63,7 +61,6 @@ impl Asked {
             stop_reason: None,
             usage: None,
             usage_is_final: false,
-            input_estimate: 0,
         }
     }
 
@@ -106,7 +103,6 @@ impl Asked {
 impl Generation {
     pub(super) async fn attempt(&mut self, asked: &mut Asked, ask: &mut Ask) -> Done {
         // 1. Ask. What asking takes is given back before the answer comes, which may take its time.
-        asked.input_estimate = bill::estimated_input(&self.service, &ask.body());
         let asking = {
             let (service, client) = (std::sync::Arc::clone(&self.service), &self.course.credential);
             let mut headers = ask.order.headers.clone();
@@ -182,7 +178,7 @@ impl Generation {
             return Done::Failed(Failure::Refused(refusal, Why::Lasting));
         }
         // It may be a whole message, and paid for.
-        self.bill(asked, Over::Abandoned(perennial_ledger::Outcome::Failed)).await;
+        self.bill(asked, Over::Begun(perennial_ledger::Outcome::Failed)).await;
         let error = EndError::of_refusal(&refusal, id);
         let failure = Failure::Refused(refusal, Why::Lasting);
         let note = asked.note(Some(&failure));
@@ -297,7 +293,7 @@ impl Generation {
         if !asked.usage_is_final && self.append_gathered(&mut intake).await.is_err() {
             return Done::Ended;
         }
-        self.bill(asked, Over::Whole(bill::of(intake.stop_reason().as_deref()))).await;
+        self.bill(asked, Over::Begun(bill::of(intake.stop_reason().as_deref()))).await;
         intake.add(intake.ending().entry(Outcome::Completed));
         // What went wrong with it was said, and there is nobody else to tell.
         drop(self.append_gathered(&mut intake).await);
@@ -315,11 +311,11 @@ impl Generation {
             intake.add(cancel);
         }
         ending.error = Some(cut.error(Some(&self.course.id)));
-        let mut last = vec![ending.entry(cut.outcome())];
         let kept = self.append_gathered(&mut intake).await.is_ok();
-        self.bill(asked, Over::Cut(bill::by(cut))).await;
+        // From what is in the log by now.
+        self.bill(asked, Over::Begun(bill::by(cut))).await;
         if kept {
-            drop(self.append(&std::mem::take(&mut last)).await);
+            drop(self.append(&[ending.entry(cut.outcome())]).await);
         }
         Done::Ended
     }

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use perennial_ledger::{Outcome as Billed, Row};
 use perennial_log::{After, Kind, Log, Reader, StreamId};
 use perennial_protocol::sse::Decoder;
@@ -15,20 +16,16 @@ use super::Generation;
 use super::attempt::Asked;
 use super::failure::Failure;
 use crate::access::Owner;
-use crate::record::{AttemptNote, Cut};
+use crate::record::{AttemptNote, Cut, Order};
 use crate::service::Service;
 
 /// How an attempt was over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Over {
-    /// With its last word, so that its usage is final.
-    Whole(Billed),
-    /// In the middle of its answer.
-    Cut(Billed),
-    /// Before there was an answer, by an error or for want of a connection: nothing is billed.
+    /// The upstream answered, or may have begun to.
+    Begun(Billed),
+    /// There was an error, or no connection: nothing is billed.
     Unanswered(Billed),
-    /// Before there was an answer, by us: the upstream may have begun.
-    Abandoned(Billed),
 }
 
 /// The outcome for an attempt that we ended.
@@ -45,15 +42,7 @@ pub(super) fn of(stop_reason: Option<&str>) -> Billed {
     if stop_reason == Some("refusal") { Billed::Refused } else { Billed::Completed }
 }
 
-/// About how many tokens a request is, where anybody wants to know.
-pub(super) fn estimated_input(service: &Service, body: &[u8]) -> u64 {
-    match &service.ledger {
-        Some(_) => serde_json::from_slice(body).map_or(0, |body| words(&body)),
-        None => 0,
-    }
-}
-
-/// About how many tokens the texts in a request are.
+/// About how many tokens the texts in a request are. [`perennial_ledger::Ask`] has another figure, from above, for what is held.
 fn words(value: &serde_json::Value) -> u64 {
     match value {
         serde_json::Value::String(text) => estimate_tokens(text),
@@ -70,17 +59,14 @@ impl Over {
     /// For metrics.
     fn word(self) -> &'static str {
         match self {
-            Self::Whole(outcome)
-            | Self::Cut(outcome)
-            | Self::Unanswered(outcome)
-            | Self::Abandoned(outcome) => outcome.as_str(),
+            Self::Begun(outcome) | Self::Unanswered(outcome) => outcome.as_str(),
         }
     }
 
     pub(super) fn of(failure: &Failure) -> Self {
         match failure {
             Failure::Refused(..) | Failure::Answer(..) => Self::Unanswered(Billed::Failed),
-            Failure::Cut(_) | Failure::InBand(..) | Failure::NoProof(_) => Self::Cut(Billed::Cut),
+            Failure::Cut(_) | Failure::InBand(..) | Failure::NoProof(_) => Self::Begun(Billed::Cut),
         }
     }
 }
@@ -103,25 +89,17 @@ impl Generation {
         row.request_id = asked.request_id.clone();
         row.stop_reason = asked.stop_reason.clone();
         let known = asked.usage.clone().unwrap_or_default();
-        match over {
-            Over::Whole(outcome) | Over::Cut(outcome) if asked.usage_is_final => {
-                row.outcome = outcome;
+        row.outcome = match over {
+            Over::Begun(outcome) if asked.usage_is_final => {
                 row.measured(&known);
+                outcome
             }
-            Over::Whole(outcome) | Over::Cut(outcome) => {
-                row.outcome = outcome;
-                let mut usage = estimated(&self.service.log, running.id, asked.number, known).await;
-                usage.input_tokens.get_or_insert(asked.input_estimate);
-                row.estimated(&usage);
+            Over::Begun(outcome) => {
+                row.estimated(&estimated(&self.service.log, running.id, asked.number, known).await);
+                outcome
             }
-            Over::Unanswered(outcome) => row.outcome = outcome,
-            Over::Abandoned(outcome) => {
-                row.outcome = outcome;
-                let mut usage = Usage::default();
-                usage.input_tokens = Some(asked.input_estimate);
-                row.estimated(&usage);
-            }
-        }
+            Over::Unanswered(outcome) => outcome,
+        };
         match &mut self.course.reservation {
             Some(reservation) => reservation.settle(row),
             None => ledger.record(row),
@@ -129,22 +107,25 @@ impl Generation {
     }
 }
 
-/// Writes the row of the attempt that a process before this one left. Where that process wrote one itself, that one stands.
-pub(super) async fn bill_left(service: &Service, stream: StreamId, owner: &Owner, model: Option<&str>) {
-    let Some(ledger) = &service.ledger else { return };
-    let said = match Said::read(&service.log, stream, None).await {
-        Ok(said) => said,
-        Err(error) => {
-            tracing::warn!(%stream, %error, "what an attempt cost that was left cannot be read: it has no row");
-            return;
-        }
-    };
-    let upstream = said.upstream.clone().unwrap_or_default();
-    let mut row = Row::new(stream.to_string(), said.attempt.max(1), model.unwrap_or_default(), upstream);
-    row.key = Some(owner.name().to_owned());
-    row.outcome = Billed::Interrupted;
-    row.estimated(&said.usage());
-    ledger.record(row);
+/// Writes the row of the attempt that a process before this one left, and gives its number. Where that process wrote one itself, that one stands.
+pub(super) async fn bill_left(
+    service: &Service,
+    stream: StreamId,
+    owner: &Owner,
+    model: Option<&str>,
+) -> Result<u32, perennial_log::Error> {
+    let said = Said::read(&service.log, stream, None).await?;
+    let number = said.attempt.max(1);
+    if let Some(ledger) = &service.ledger {
+        let upstream = said.upstream.clone().unwrap_or_default();
+        let mut row = Row::new(stream.to_string(), number, model.unwrap_or_default(), upstream);
+        row.key = Some(owner.name().to_owned());
+        row.outcome = Billed::Interrupted;
+        row.request_id = said.request_id.clone();
+        row.estimated(&said.usage());
+        ledger.record(row);
+    }
+    Ok(number)
 }
 
 /// What is known of an attempt that was cut, with its output as the text that came suggests it.
@@ -163,8 +144,11 @@ async fn estimated(log: &Arc<dyn Log>, stream: StreamId, attempt: u32, known: Us
 struct Said {
     attempt: u32,
     upstream: Option<String>,
+    request_id: Option<String>,
     known: Usage,
     text: String,
+    /// About how many tokens the request was.
+    asked: u64,
 }
 
 impl Said {
@@ -181,16 +165,18 @@ impl Said {
             let Some(run) = reader.next().await? else { break };
             for record in &run {
                 match record.kind {
+                    Kind::Request => said.asked = asked(&record.payload),
                     Kind::Attempt => {
                         let note = AttemptNote::decode(&record.payload);
-                        if note.attempt > current && attempt.is_none_or(|attempt| attempt == note.attempt) {
-                            said = Self {
-                                attempt: note.attempt,
-                                upstream: Some(note.upstream),
-                                ..Self::default()
-                            };
+                        // One that has failed is followed by another, of which nothing is noted until it is answered.
+                        let number = note.attempt + u32::from(note.failure.is_some());
+                        if number > current && attempt.is_none_or(|attempt| attempt == number) {
+                            said = Self { attempt: number, asked: said.asked, ..Self::default() };
                         }
-                        current = current.max(note.attempt);
+                        current = current.max(number);
+                        if said.attempt == number && note.failure.is_none() {
+                            (said.upstream, said.request_id) = (Some(note.upstream), note.request_id);
+                        }
                     }
                     Kind::Event | Kind::Withheld if current == said.attempt => said.add(&record.payload),
                     _ => {}
@@ -217,7 +203,14 @@ impl Said {
 
     fn usage(self) -> Usage {
         let mut usage = self.known;
+        usage.input_tokens.get_or_insert(self.asked);
         usage.output_tokens = Some(usage.output_tokens.unwrap_or(0).max(estimate_tokens(&self.text)));
         usage
     }
+}
+
+/// About how many tokens the request in a stream's first record is.
+fn asked(payload: &Bytes) -> u64 {
+    let body = Order::decode(payload).and_then(|order| serde_json::from_slice(&order.body).ok());
+    body.as_ref().map_or(0, words)
 }

@@ -9,14 +9,10 @@ use bytes::Bytes;
 use http::HeaderMap;
 use perennial_log::{After, Error, Kind, Log, Reader, StreamId};
 use perennial_protocol::sse::Decoder;
-use perennial_recovery::{Plan, RetryBudget, RetryPolicy, Told};
+use perennial_recovery::{MaxHops, Plan, RetryBudget, RetryPolicy, Told};
 
 use super::intake::Joining;
 use crate::record::{AttemptNote, Ending, Next, Order, SeamNote};
-
-/// How often an answer that broke may be gone on with. 2.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct MaxHops(pub u32);
 
 /// How many tokens all attempts for one answer may come to, input included, for another one to go on with it. 1,000,000.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -59,12 +55,6 @@ impl Recovery {
     #[must_use]
     pub fn none() -> Self {
         Self { retries: RetryPolicy::none(), hops: MaxHops(0), ..Self::default() }
-    }
-}
-
-impl Default for MaxHops {
-    fn default() -> Self {
-        Self(2)
     }
 }
 

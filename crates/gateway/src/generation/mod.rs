@@ -42,7 +42,7 @@ use crate::upstream::{Choice, Permit, Tried, UpstreamBody};
 
 pub use self::guard::Guard;
 pub(crate) use self::live::{Begun, Live};
-pub use self::mending::{MaxHops, MaxRecoveryTokens, OnClock, Recovery};
+pub use self::mending::{MaxRecoveryTokens, OnClock, Recovery};
 pub use self::policy::{InvalidPolicy, OnDisconnect};
 pub(crate) use self::running::{Presence, Progress, Running, Stop};
 pub(crate) use self::settle::settle;
@@ -165,7 +165,7 @@ impl Generation {
             let failure = match Box::pin(self.attempt(&mut asked, &mut ask)).await {
                 Done::Ended => return,
                 Done::Stopped(cut) => {
-                    self.bill(&asked, Over::Abandoned(bill::by(cut))).await;
+                    self.bill(&asked, Over::Begun(bill::by(cut))).await;
                     return self.stop(cut).await;
                 }
                 Done::Failed(failure) => failure,
@@ -202,8 +202,19 @@ impl Generation {
     /// What goes on with a stream that a process before this one left.
     async fn go_on(&mut self) -> Option<Box<Ask>> {
         let running = Arc::clone(&self.running);
-        bill::bill_left(&self.service, running.id, &running.owner, running.model.as_deref()).await;
-        self.mend(Failure::Cut(Cut::Crash), AttemptNote::default()).await
+        let left = bill::bill_left(&self.service, running.id, &running.owner, running.model.as_deref()).await;
+        let attempt = match left {
+            Ok(attempt) => attempt,
+            Err(error) => {
+                self.cannot_be_kept(&error);
+                return None;
+            }
+        };
+        // It was made, whatever came of it: the next one is another.
+        self.course.attempts = attempt;
+        let failure = Failure::Cut(Cut::Crash);
+        let note = AttemptNote { attempt, failure: Some(failure.word()), ..AttemptNote::default() };
+        self.mend(failure, note).await
     }
 
     async fn turn(&mut self, model: Option<&str>) -> Turn {
@@ -256,7 +267,7 @@ impl Generation {
 
     /// What goes on with an answer that readers have a part of; `None` where the stream has ended.
     async fn mend(&mut self, failure: Failure, mut note: AttemptNote) -> Option<Box<Ask>> {
-        let left = match Left::read(&self.service.log, self.running.id).await {
+        let mut left = match Left::read(&self.service.log, self.running.id).await {
             Ok(left) => left,
             Err(error) => {
                 self.cannot_be_kept(&error);
@@ -264,7 +275,8 @@ impl Generation {
             }
         };
         self.course.heard = left.told.has_started();
-        self.course.attempts = self.course.attempts.max(left.attempts);
+        // Of the last one nothing may be noted.
+        left.attempts = self.course.attempts;
         let ending = left.ending();
         let end = failure.end(&self.course.id);
         let end = if left.told.has_content() { self.course.broken.take().unwrap_or(end) } else { end };
@@ -275,8 +287,7 @@ impl Generation {
                 self.course.broken = Some(end);
                 self.running.set_recovering(true);
                 tracing::info!(stream = %self.running.id, reason = %failure.word(), ?next, "the stream goes on with another attempt");
-                let noted = note.attempt == 0 || self.append(&[note.entry()]).await.is_ok();
-                noted.then_some(ask)
+                self.append(&[note.entry()]).await.ok().map(|()| ask)
             }
             Remedy::Finish(frame) => {
                 note.next = Some(Next::Finish);

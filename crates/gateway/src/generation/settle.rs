@@ -59,7 +59,7 @@ async fn settle_one(service: &Arc<Service>, head: &Head) -> Result<(), Error> {
         return Ok(());
     }
     if let Some(order) = &order {
-        bill_left(service, head.stream, &order.owner, order.model.as_deref()).await;
+        bill_left(service, head.stream, &order.owner, order.model.as_deref()).await?;
     }
     interrupt(service, head).await
 }

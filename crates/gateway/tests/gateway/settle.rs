@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use perennial_gateway::{Gateway, Key};
+use perennial_ledger::{Ledger, Outcome};
 use perennial_log::{DiskLog, DiskOptions, Log, ReserveBytes};
 use perennial_protocol::End;
 use perennial_sim::{Pace, Phase};
@@ -22,11 +23,18 @@ struct Process {
 
 impl Process {
     async fn start(folder: &TempDir, upstream: &str, with_key: bool) -> Self {
+        Self::billing(folder, upstream, with_key, None).await
+    }
+
+    async fn billing(folder: &TempDir, upstream: &str, with_key: bool, ledger: Option<&Arc<Ledger>>) -> Self {
         let options = DiskOptions::new().reserve(ReserveBytes::new(0));
         let log: Arc<dyn Log> = Arc::new(DiskLog::open(folder.path(), options).await.unwrap());
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let mut builder = Gateway::builder(upstream).clocks(quick()).log(Arc::clone(&log));
+        if let Some(ledger) = ledger {
+            builder = builder.ledger(Arc::clone(ledger));
+        }
         if with_key {
             builder = builder.upstream_key(Key::new("sk-gateway").unwrap());
         }
@@ -181,4 +189,44 @@ async fn a_drop_in_that_lost_its_client_with_the_gateway_is_interrupted() {
     assert_eq!(of_the_log.last().unwrap()["outcome"], "interrupted");
     assert_eq!(sim.journal().entries().len(), 1);
     second.kill().await;
+}
+
+/// Each request that reached the simulator has a row of its own: the one that the kill lost too, and the one that went on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_attempt_that_a_kill_lost_has_its_row() {
+    for (orders, phase, with_key) in [
+        ("stall@headers,times=1", Phase::BeforeHeaders, true),
+        ("stall@event=9,times=1", Phase::Content, true),
+        ("stall@event=9,times=1", Phase::Content, false),
+        // The second attempt is the one that is lost, and nothing is noted of it.
+        ("status=500,times=1; stall@headers,times=2", Phase::BeforeHeaders, true),
+    ] {
+        let ledger = Arc::new(Ledger::open("sqlite::memory:").await.unwrap());
+        let sim = perennial_sim::Simulator::builder().pace(Pace::instant()).spawn().await.unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let first = Process::billing(&folder, &sim.url(), with_key, Some(&ledger)).await;
+        let id = create(&first.url(), orders, "detach").await;
+        let reached = sim.journal().wait_for(|entry| entry.phase >= phase && !entry.is_over());
+        tokio::time::timeout(PATIENCE, reached).await.unwrap_or_else(|_| panic!("{orders}: never asked"));
+        if phase == Phase::Content {
+            // It is in the log once a reader has it.
+            get(&first.url(), &format!("/v1/streams/{id}/events?live=poll&format=text&wait=5")).await;
+        }
+        first.kill().await;
+        let second = Process::billing(&folder, &sim.url(), with_key, Some(&ledger)).await;
+        get(&second.url(), &format!("/v1/streams/{id}/events")).await;
+        second.kill().await;
+        ledger.flush().await.unwrap();
+        let rows = ledger.attempts(&id).await.unwrap();
+        let entries = sim.journal().entries();
+        assert_eq!(rows.len(), entries.len(), "{orders}: {rows:#?}");
+        let numbers: Vec<u32> = rows.iter().map(|row| row.attempt).collect();
+        assert_eq!(numbers, (1..=u32::try_from(rows.len()).unwrap()).collect::<Vec<_>>(), "{orders}");
+        let lost = rows.iter().find(|row| row.outcome == Outcome::Interrupted);
+        let lost = lost.unwrap_or_else(|| panic!("{orders}: {rows:#?}"));
+        assert!(lost.tokens().input > 0, "{orders}: {lost:?}");
+        assert_eq!(rows.last().unwrap().outcome == Outcome::Completed, with_key, "{orders}");
+        ledger.close().await.unwrap();
+        sim.stop().await;
+    }
 }
