@@ -38,7 +38,7 @@ pub use limits::{MaxBatchBytes, MemoryBytes, PendingBytes, ReadBytes, ReserveByt
 pub use log::{Answer, Log, Page};
 pub use memory::{MemoryLog, MemoryOptions};
 pub use position::{After, Epoch, InvalidPosition, Position, Seq};
-pub use reader::Reader;
+pub use reader::{Reader, SoFar};
 pub use record::{Entry, Kind, Outcome, Record, Run};
 pub use tail::Tail;
 pub use time::{Clock, Time};

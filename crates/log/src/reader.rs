@@ -49,6 +49,46 @@ pub struct Reader {
     fetch: Mutex<Option<Fetch>>,
 }
 
+/// The records that were there when somebody asked, and no later ones: it never waits for a writer. From [`Reader::so_far`].
+///
+/// ```
+/// use std::sync::Arc;
+/// use perennial_log::{After, Entry, Log, MemoryLog, MemoryOptions, Reader, StreamId, Writer};
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+/// let log: Arc<dyn Log> = Arc::new(MemoryLog::new(MemoryOptions::default()));
+/// let stream = StreamId::new();
+/// let mut writer = Writer::create(&log, stream, None, &[Entry::event("one")]).await?;
+/// let mut so_far = Reader::attach(&log, stream, After::Start).await?.so_far();
+/// writer.append(&[Entry::event("two")]).await?;
+/// assert_eq!(so_far.next().await?.map(|run| run.len()), Some(1));
+/// // The stream goes on; this does not.
+/// assert!(so_far.next().await?.is_none());
+/// # Ok::<(), perennial_log::Error>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct SoFar {
+    reader: Reader,
+    /// The last record that was there.
+    last: u64,
+}
+
+impl SoFar {
+    /// The next records; `None` after the last that was there.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Reader::next`].
+    pub async fn next(&mut self) -> Result<Option<Run>, Error> {
+        if self.reader.position().get() > self.last {
+            return Ok(None);
+        }
+        self.reader.next().await
+    }
+}
+
 /// A read from the store that is under way.
 type Fetch = Pin<Box<dyn Future<Output = Result<Vec<Run>, Error>> + Send>>;
 
@@ -81,6 +121,13 @@ impl Reader {
     pub fn fetching(mut self, most: ReadBytes) -> Self {
         self.most = most;
         self
+    }
+
+    /// What is there now, from this reader's place on.
+    #[must_use]
+    pub fn so_far(self) -> SoFar {
+        let last = self.head().map_or(0, |head| head.last.get());
+        SoFar { reader: self, last }
     }
 
     /// The stream.

@@ -48,14 +48,14 @@ pub(crate) async fn folded(
 }
 
 /// The message as far as it is here, and how the stream ended if it has.
-pub(crate) async fn message(mut reader: Reader) -> Result<(Bytes, Option<Outcome>), Refusal> {
+pub(crate) async fn message(reader: Reader) -> Result<(Bytes, Option<Outcome>), Refusal> {
     let mut fold = Fold::default();
-    let last = reader.head().map_or(0, |head| head.last.get());
     let mut outcome = None;
-    while reader.position().get() <= last {
-        let Some(run) = reader.next().await.map_err(|error: Error| Refusal::of_log(&error))? else { break };
+    let stream = reader.stream();
+    let mut so_far = reader.so_far();
+    while let Some(run) = so_far.next().await.map_err(|error: Error| Refusal::of_log(&error))? {
         for record in &run {
-            fold.apply(reader.stream(), record)?;
+            fold.apply(stream, record)?;
             outcome = record.outcome();
         }
     }

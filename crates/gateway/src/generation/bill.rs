@@ -159,10 +159,8 @@ impl Said {
         attempt: Option<u32>,
     ) -> Result<Self, perennial_log::Error> {
         let (mut said, mut current) = (Self::default(), 0);
-        let mut reader = Reader::attach(log, stream, After::Start).await?;
-        let last = reader.head().map_or(0, |head| head.last.get());
-        while reader.position().get() <= last {
-            let Some(run) = reader.next().await? else { break };
+        let mut so_far = Reader::attach(log, stream, After::Start).await?.so_far();
+        while let Some(run) = so_far.next().await? {
             for record in &run {
                 match record.kind {
                     Kind::Request => said.asked = asked(&record.payload),

@@ -114,10 +114,8 @@ impl Left {
     /// Reads all that the log has.
     pub(super) async fn read(log: &Arc<dyn Log>, stream: StreamId) -> Result<Self, Error> {
         let mut left = Self::default();
-        let mut reader = Reader::attach(log, stream, After::Start).await?;
-        let last = reader.head().map_or(0, |head| head.last.get());
-        while reader.position().get() <= last {
-            let Some(run) = reader.next().await? else { break };
+        let mut so_far = Reader::attach(log, stream, After::Start).await?.so_far();
+        while let Some(run) = so_far.next().await? {
             for record in &run {
                 match record.kind {
                     Kind::Request => left.order = Order::decode(&record.payload),

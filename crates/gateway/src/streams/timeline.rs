@@ -83,10 +83,8 @@ struct Telling {
 
 impl Telling {
     async fn read(&mut self, service: &Service, stream: StreamId) -> Result<(), Error> {
-        let mut reader = Reader::attach(&service.log, stream, After::Start).await?;
-        let last = reader.head().map_or(0, |head| head.last.get());
-        while reader.position().get() <= last {
-            let Some(run) = reader.next().await? else { break };
+        let mut so_far = Reader::attach(&service.log, stream, After::Start).await?.so_far();
+        while let Some(run) = so_far.next().await? {
             for record in &run {
                 self.tell(record);
             }

@@ -25,6 +25,7 @@ mod settle;
 mod shutdown;
 mod socket;
 mod stop;
+mod timeline;
 mod truth;
 mod verbatim;
 mod wire;
