@@ -9,7 +9,6 @@ VERDICTS = {
     "error": "an exact beginning of it, and an error in words",
     "broken": "an exact beginning of it, broken off, where the face has no words left for an error",
     "passed": "passed on as it came, with something in it that nobody can read: whoever reads it knows by that",
-    "left": "the reader left, as planned: the upstream was closed",
     "wrong": "none of these",
 }
 PROMISES = {
@@ -50,8 +49,8 @@ def page(counted: dict, raw: pathlib.Path) -> str:
     breaches = "\n".join(
         f"- {breach['law']}; `{breach['fault']}`; {breach['face']}: {breach['count']}. {breach['examples'][0]}" for breach in tally["breaches"]
     )
+    unmet = "\n".join(f"- {line}" for line in tally["unmet"])
     failures = "\n".join(f"- {failure}" for failure in counted["failures"])
-    billed = counted["billed"]
     verdicts = "\n".join(f"- **{name}**: {about}." for name, about in VERDICTS.items())
     return f"""# Chaos
 
@@ -86,7 +85,7 @@ From the client's close (by FIN and by RST, with and without a stream) to the mo
 
 ## Money
 
-As the simulator would bill it: {billed["attempts"]:,} attempts, {billed["input"]:,} tokens of input, {billed["output"]:,} of output. {ledger(counted)}
+{money(counted["books"])}
 
 ## Memory
 
@@ -120,10 +119,20 @@ breaks every attempt alike can only end as an error. Every key is looked for in 
 {failures or "Nothing."}
 
 {breaches}
+
+{unmet}
 """.rstrip() + "\n"
 
 
-def ledger(counted: dict) -> str:
-    if "ledger" not in counted:
-        return "No ledger was asked."
-    return f"The ledger: {counted['ledger'] or 'the same, to the token'}."
+def money(books: dict) -> str:
+    journal, ledger = books["journal"], books["ledger"]
+    rows = [[name, f"{journal[name]:,}", f"{ledger[name]:,}"] for name in journal]
+    (measured, all_measured), (estimated, all_estimated) = books["measured"], books["estimated"]
+    differences = "\n".join(f"- {line}" for line in books["differences"])
+    return f"""Each of the {books["billed"]:,} requests that the simulator would bill, beside its row in the ledger: {measured:,} of {all_measured:,} rows that say `measured` are exact to the token, {estimated:,} of {all_estimated:,} of those that say
+`estimated` are within 5 %, and {books["missing"]:,} requests have no row. Not judged are {books["unseen"]:,} requests of which the upstream had written more than anybody could see: the gateway had ended them, or a reset took along what was on its way.
+The sums include those.
+
+{house.table(["tokens", "simulator", "ledger"], rows)}
+
+{differences}"""

@@ -128,12 +128,15 @@ class Direct(Peer):
 
 class Perennial(Peer):
     name = "Perennial"
-    about = f"`perennial serve --silence {SILENCE}`: its log on disk, everything else as it is by default."
+    about = f"`perennial serve` with its log on disk; silence of {SILENCE} s ends an attempt, 20 s without content too; the budget for retries and the breaker are set aside. Everything else is as it is by default."
 
     def start(self) -> None:
         port = free_port()
+        # One trouble after the other, as here, is what a breaker and a budget for retries are there to stop.
+        settings = f"[clocks]\nsilence = {SILENCE}\nprogress = 20\n[retry]\nreserve = 1000000.0\nshare = 10.0\n[breaker]\nmin_attempts = 1000000\n"
+        (self.folder / "perennial.toml").write_text(settings, encoding="utf-8")
         command = [str(self.binary), "serve", "--listen", f"127.0.0.1:{port}", "--upstream", self.simulator.url]
-        command += ["--silence", str(SILENCE), "--data", str(self.folder)]
+        command += ["--config", str(self.folder / "perennial.toml"), "--data", str(self.folder)]
         self.server = Server(command, port, ANTHROPIC_API_KEY=UPSTREAM_KEY)
         self.server.await_port()
 
@@ -142,7 +145,7 @@ class LiteLLM(Peer):
     name = "LiteLLM"
     version = LITELLM
     about = (
-        f"`litellm[proxy]` from PyPI, one worker, no database. `num_retries: 3`, `stream_timeout: {SILENCE}`, `cancel_on_disconnect: true`; "
+        f"`litellm[proxy]` from PyPI, one worker, no database. `num_retries: 3`, `stream_timeout: {SILENCE}`, `cancel_on_disconnect: true`, `disable_cooldowns: true`; "
         "the model is `anthropic/` + the name, at the simulator."
     )
 
@@ -160,7 +163,7 @@ class LiteLLM(Peer):
                     },
                 }
             ],
-            "router_settings": {"num_retries": 3},
+            "router_settings": {"num_retries": 3, "disable_cooldowns": True},
             "general_settings": {"master_key": self.key, "cancel_on_disconnect": True},
         }
         # JSON is YAML.

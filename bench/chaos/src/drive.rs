@@ -90,10 +90,11 @@ pub(crate) async fn many(
         look(world, seed, ledger, run).await;
         from = to;
         println!(
-            "{from} streams, {:.0} s, {} breaches, {} requests upstream",
+            "{from} streams, {:.0} s, {} breaches, {} requests upstream, {} MiB",
             began.elapsed().as_secs_f64(),
             run.tally.breaches(),
-            run.requests
+            run.requests,
+            world.gate.holdings().unwrap_or_default().resident >> 20
         );
     }
     run.took += began.elapsed();

@@ -17,10 +17,16 @@ use crate::world::{CLIENT_KEY, UPSTREAM_KEY};
 
 /// An upstream that says nothing for so long is given up. Long enough for a machine that does other things.
 pub(crate) const SILENCE: Duration = Duration::from_secs(3);
-/// The same for the head of its answer, where that can be set.
+/// The same for the head of its answer.
 const FIRST_BYTE: Duration = Duration::from_secs(4);
 /// The same for content, where pings go on.
 const PROGRESS: Duration = Duration::from_secs(5);
+
+const LINGER: Duration = Duration::from_millis(100);
+const FIRST_DELAY: Duration = Duration::from_millis(200);
+/// Here nearly every request fails: what keeps a service that is down from being asked would keep everything from being tested.
+const NEVER: u32 = 1_000_000;
+const SHARE: f64 = 10.0;
 
 /// A gateway that runs.
 pub(crate) struct Gate {
@@ -33,6 +39,21 @@ enum Which {
     /// It stops with its handle.
     Inside(#[allow(dead_code, reason = "kept for its end")] Handle, Arc<Ledger>),
     Program(Child),
+}
+
+/// What is other than by default, as the program reads it.
+fn settings() -> String {
+    let seconds = |span: Duration| span.as_secs_f64();
+    format!(
+        "[clocks]\nsilence = {}\nfirst_byte = {}\nprogress = {}\nlinger = {}\n\
+         [retry]\nfirst_delay = {}\nshare = {SHARE:?}\nreserve = {NEVER}.0\n\
+         [breaker]\nmin_attempts = {NEVER}\n",
+        seconds(SILENCE),
+        seconds(FIRST_BYTE),
+        seconds(PROGRESS),
+        seconds(LINGER),
+        seconds(FIRST_DELAY)
+    )
 }
 
 /// What a process holds.
@@ -52,13 +73,12 @@ impl Gate {
             Arc::new(Ledger::open(&format!("sqlite:{}", folder.path().join("ledger.db").display())).await?);
         let mut clocks = Clocks::default();
         (clocks.silence, clocks.first_byte, clocks.progress) = (SILENCE, FIRST_BYTE, PROGRESS);
-        clocks.linger = Duration::from_millis(100);
-        // Here nearly every request fails. What keeps a service that is down from being asked would keep everything from being tested.
+        clocks.linger = LINGER;
         let mut breaker = BreakerPolicy::default();
-        breaker.failure_rate = f64::INFINITY;
+        breaker.min_attempts = NEVER;
         let mut recovery = Recovery::default();
-        (recovery.budget.share, recovery.budget.reserve) = (10.0, 1e9);
-        recovery.retries.first_delay = Duration::from_millis(200);
+        (recovery.budget.share, recovery.budget.reserve) = (SHARE, f64::from(NEVER));
+        recovery.retries.first_delay = FIRST_DELAY;
         let key = |key| Key::new(key).context("a key");
         let builder =
             Gateway::builder(upstream).upstream_key(key(UPSTREAM_KEY)?).client_key(key(CLIENT_KEY)?);
@@ -67,12 +87,15 @@ impl Gate {
         Ok(Self { url: handle.url(), which: Which::Inside(handle, ledger), folder })
     }
 
-    /// The program at `path`, with a log on disk.
+    /// The program at `path`, with a log on disk and the same settings.
     pub(crate) async fn program(path: &Path, upstream: &str) -> Result<Self> {
         let folder = tempfile::tempdir()?;
+        let file = folder.path().join("perennial.toml");
+        std::fs::write(&file, settings())?;
         let mut child = Command::new(path)
             .args(["serve", "--listen", "127.0.0.1:0", "--upstream", upstream])
-            .args(["--silence", &SILENCE.as_secs_f64().to_string()])
+            .arg("--config")
+            .arg(&file)
             .arg("--data")
             .arg(folder.path())
             .env("ANTHROPIC_API_KEY", UPSTREAM_KEY)

@@ -69,8 +69,6 @@ pub(crate) enum Verdict {
     Broken,
     /// Passed on as it came, with something in it that nobody can read; whoever reads it is told by that.
     Passed,
-    /// The reader left, as planned.
-    Left,
     /// None of these.
     Wrong,
 }
@@ -93,8 +91,8 @@ pub(crate) fn judge(plan: &Plan, seen: &Seen, whole: &Shown) -> Judgement {
     }
     breaches.extend(seen.wrongs.iter().map(|wrong| (Law::Positions, wrong.clone())));
     let kept = match plan.fault.promise {
-        Promise::Whole => matches!(verdict, Verdict::Whole | Verdict::Left),
-        Promise::Refused => matches!(verdict, Verdict::Error | Verdict::Broken | Verdict::Left),
+        Promise::Whole => verdict == Verdict::Whole,
+        Promise::Refused => matches!(verdict, Verdict::Error | Verdict::Broken),
         // Counted as rates, or not promised.
         Promise::Retried | Promise::Recovered | Promise::Truth => true,
     };
@@ -114,7 +112,6 @@ pub(crate) fn judge(plan: &Plan, seen: &Seen, whole: &Shown) -> Judgement {
 
 fn verdict(plan: &Plan, seen: &Seen, whole: &Shown, breaches: &mut Vec<(Law, String)>) -> Verdict {
     match seen.close {
-        Close::Left => return Verdict::Left,
         Close::Hang => {
             breaches.push((Law::Ends, "it hangs".to_owned()));
             return Verdict::Wrong;

@@ -138,9 +138,9 @@ fn line(plan: &Plan, subject: &Subject, what: &str) -> String {
 fn is_kept(promise: Promise, verdict: Verdict) -> bool {
     match promise {
         Promise::Whole | Promise::Retried | Promise::Recovered => {
-            matches!(verdict, Verdict::Whole | Verdict::Left)
+            verdict == Verdict::Whole
         }
-        Promise::Refused => matches!(verdict, Verdict::Error | Verdict::Broken | Verdict::Left),
+        Promise::Refused => matches!(verdict, Verdict::Error | Verdict::Broken),
         Promise::Truth => verdict != Verdict::Wrong,
     }
 }

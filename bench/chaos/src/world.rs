@@ -22,8 +22,6 @@ pub(crate) const CLIENT_KEY: &str = "sk-chaos-client-a83be2";
 pub(crate) const VERSION: &str = "2026-10-21";
 /// Nothing takes longer, unless it hangs.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
-/// So long a client waits where the gateway would wait for minutes; then it leaves.
-pub(crate) const LEAVES_AFTER: Duration = Duration::from_secs(4);
 
 pub(crate) struct World {
     pub(crate) sim: perennial_sim::Handle,
@@ -82,13 +80,6 @@ impl World {
             .header("content-type", "application/json")
             .header(perennial_sim::HEADER, plan.orders(subject))
             .header(perennial_sim::ATTEMPT_HEADER, plan.key())
-    }
-
-    /// Stops a stream.
-    pub(crate) async fn cancel(&self, stream: &str) -> Result<()> {
-        let request = self.http.post(format!("{}/v1/streams/{stream}/cancel", self.gate.url()));
-        request.header("x-api-key", CLIENT_KEY).send().await?;
-        Ok(())
     }
 
     pub(crate) fn get(&self, path: &str) -> reqwest::RequestBuilder {

@@ -12,11 +12,7 @@ pub(super) async fn stream(world: &World, plan: &Plan, seen: &mut Seen) -> Resul
     let comes_back = plan.face == Face::DropInBack;
     let mut request = world.post("/v1/messages", plan).body(world.subjects[plan.subject].streamed.clone());
     if comes_back {
-        request = request.header("perennial-event-ids", "on");
-        // Who will not come back must not ask to be waited for.
-        if !super::is_left(world, plan) {
-            request = request.header("perennial-on-disconnect", "grace=30");
-        }
+        request = request.header("perennial-event-ids", "on").header("perennial-on-disconnect", "grace=30");
     }
     let mut response = request.send().await?;
     seen.search_head(&response);

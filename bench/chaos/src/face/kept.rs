@@ -32,7 +32,6 @@ pub(super) async fn read(world: &World, plan: &Plan, seen: &mut Seen) -> Result<
     seen.search(&body);
     let object: Value = serde_json::from_slice(&body)?;
     let stream = object["id"].as_str().unwrap_or_default().to_owned();
-    seen.stream = Some(stream.clone());
     if plan.face == Face::Text {
         return text(world, &stream, seen).await;
     }

@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::plan::{Face, Plan};
 use crate::shown::Shown;
-use crate::world::{CLIENT_KEY, LEAVES_AFTER, PATIENCE, UPSTREAM_KEY, World};
+use crate::world::{CLIENT_KEY, PATIENCE, UPSTREAM_KEY, World};
 
 /// What a reader saw.
 #[derive(Debug, Default)]
@@ -26,8 +26,6 @@ pub(crate) struct Seen {
     pub(crate) wrongs: Vec<String>,
     /// A key stood somewhere in what came.
     pub(crate) secret: Option<&'static str>,
-    /// The stream that was made, where it is one that goes on by itself.
-    pub(crate) stream: Option<String>,
     /// How often the reader came back.
     pub(crate) returns: u32,
     pub(crate) took: Duration,
@@ -43,15 +41,12 @@ pub(crate) enum Close {
     Broken,
     /// There was no end, within a time in which there should have been.
     Hang,
-    /// The reader had no reason to wait longer, by its plan.
-    Left,
 }
 
 /// Reads the stream of a plan.
 pub(crate) async fn read(world: &World, plan: &Plan) -> Result<Seen> {
     let began = Instant::now();
     let mut seen = Seen::default();
-    let leaves = is_left(world, plan);
     let reading = async {
         match plan.face {
             Face::DropIn | Face::DropInBack => dropin::stream(world, plan, &mut seen).await,
@@ -61,24 +56,12 @@ pub(crate) async fn read(world: &World, plan: &Plan) -> Result<Seen> {
             Face::Direct => library::read(&world.direct, world, plan, &mut seen).await,
         }
     };
-    match timeout(if leaves { LEAVES_AFTER } else { PATIENCE }, reading).await {
+    match timeout(PATIENCE, reading).await {
         Ok(read) => read?,
-        Err(_) if leaves => {
-            seen.close = Close::Left;
-            if let Some(stream) = &seen.stream {
-                world.cancel(stream).await?;
-            }
-        }
         Err(_) => seen.close = Close::Hang,
     }
     seen.took = began.elapsed();
     Ok(seen)
-}
-
-/// Whether the reader is the one who gives up: the gateway waits for the head of an answer for minutes.
-fn is_left(world: &World, plan: &Plan) -> bool {
-    let asks_itself = matches!(plan.face, Face::Library | Face::Direct);
-    plan.fault.name == "no-headers" && world.gate.is_program() && !asks_itself
 }
 
 impl Seen {
