@@ -4,22 +4,14 @@ import copy
 import json
 
 import anthropic
-import expect
 import pytest
 
 from conftest import REQUEST, as_json
 from recordings import Recording
-from test_stream import ALL, CUT, whole
+from test_stream import ALL, CUT, GOES_ON, first_message_only, whole
 
 # The messages that are not what the SDK's own accumulation gives, with what is right about them instead. All of them are streams
-# that the SDK reads wrongly; `stream` through the gateway hands it the same bytes as ever.
-
-
-def first_message_only(recording: Recording) -> dict:
-    """A second message in the same body: the SDK writes it into the first, text, usage and all."""
-    end = recording.body.index(b"event: message_stop")
-    end = recording.body.index(b"\n\n", end) + 2
-    return json.loads(json.dumps(expect.final_message(recording.body[:end])))
+# that the SDK reads wrongly.
 
 
 def input_kept_as_text(recording: Recording) -> dict:
@@ -34,10 +26,7 @@ def input_kept_as_text(recording: Recording) -> dict:
 
 
 DIFFERENCES = {
-    "tool_search-vercel-tool_search_bm25_1": first_message_only,
-    "tool_search-vercel-tool_search_deferred_bm25": first_message_only,
-    "tool_search-vercel-tool_search_deferred_regex": first_message_only,
-    "own-events_after_message_stop": first_message_only,
+    **dict.fromkeys(GOES_ON, first_message_only),
     "tool_cut_by_max_tokens": input_kept_as_text,
     "own-tool_input_cut_by_max_tokens": input_kept_as_text,
     "sdkpy-incomplete_partial_json_response": input_kept_as_text,

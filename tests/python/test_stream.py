@@ -1,5 +1,7 @@
 """Every recording through the gateway with the official SDK: its final message is what it is without us."""
 
+import json
+
 import anthropic
 import pytest
 
@@ -10,9 +12,10 @@ from recordings import Recording
 
 ALL = recordings.all_recordings()
 
-# What the gateway changes on purpose: where the SDK alone takes a cut answer for a whole one, the gateway's error event
-# makes it raise. Handwritten streams that have no message_stop, by name.
+# What the gateway changes on purpose: where the SDK alone takes a cut answer for a whole one, or meets what is no JSON, the gateway's
+# error event makes it raise as for any error of the service. By name.
 CUT = {
+    "own-bad_json_data",
     "cut_before_stop",
     "cut_between_events",
     "cut_in_text",
@@ -24,6 +27,21 @@ CUT = {
 }
 
 
+# Streams with something behind their end, which the SDK writes into the message: the gateway gives nobody what stands there.
+GOES_ON = {
+    "tool_search-vercel-tool_search_bm25_1",
+    "tool_search-vercel-tool_search_deferred_bm25",
+    "tool_search-vercel-tool_search_deferred_regex",
+    "own-events_after_message_stop",
+}
+
+
+def first_message_only(recording: Recording) -> dict:
+    end = recording.body.index(b"event: message_stop")
+    end = recording.body.index(b"\n\n", end) + 2
+    return json.loads(json.dumps(expect.final_message(recording.body[:end])))
+
+
 def whole(recording: Recording) -> bool:
     return recording.name not in CUT and recording.expected is not None
 
@@ -32,7 +50,7 @@ def whole(recording: Recording) -> bool:
 def test_final_message(recording: Recording, replaying) -> None:
     with replaying(recording).beta.messages.stream(model=recording.model, **REQUEST) as stream:
         message = stream.get_final_message()
-    assert as_json(message) == recording.expected
+    assert as_json(message) == (first_message_only(recording) if recording.name in GOES_ON else recording.expected)
 
 
 @pytest.mark.parametrize("recording", [r for r in ALL if r.name in CUT], ids=str)

@@ -14,9 +14,9 @@ const REQUEST = { max_tokens: 1024, messages: [{ role: "user", content: "Go on."
 const MODEL = "claude-sonnet-4-5";
 
 /** Streams that this SDK refuses where the Python SDK writes a second message into the first, with or without us. */
-const REFUSED = /^(tool_search-vercel-|vercel-duplicate_message_start|vercel-spliced_message_start)/;
+const REFUSED = /^(vercel-duplicate_message_start|vercel-spliced_message_start)/;
 
-/** Streams with events after message_stop: this SDK and our fold end there, the Python SDK goes on writing. */
+/** Streams with events after message_stop: nobody gets them; the Python SDK alone would go on writing. */
 const GOES_ON = /^(tool_search-vercel-|own-events_after_message_stop)/;
 
 /** Tool input that was cut: the SDKs hand out the part that parses as if it were the input; our fold keeps it as text, not executable. */
@@ -25,8 +25,8 @@ const INPUT_CUT = /^(tool_cut_by_max_tokens|own-tool_input_cut_by_max_tokens|sdk
 /** Another message begins in the middle of the first, which thereby never ends. */
 const NEVER_ENDS = /^vercel-spliced_message_start$/;
 
-/** Streams that end before message_stop: the gateway's error event makes an error of them. */
-const CUT = /^(cut_|own-truncated_)/;
+/** Streams that end before message_stop, or hold what is no JSON: the gateway's error event makes an error of them. */
+const CUT = /^(cut_|own-truncated_|own-bad_json_data)/;
 
 const servers = new Map();
 after(() => Promise.all([...servers.values()].map(async (server) => (await server).stop())));

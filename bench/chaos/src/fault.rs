@@ -104,12 +104,6 @@ impl Fault {
             mangles,
         }
     }
-
-    /// The same for a reader that has nobody to go on with an answer.
-    pub(crate) fn not_gone_on_with(self) -> Self {
-        let promise = if self.promise == Promise::Recovered { Promise::Truth } else { self.promise };
-        Self { promise, ..self }
-    }
 }
 
 /// The catalogue of the simulator.

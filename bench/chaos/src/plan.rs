@@ -85,10 +85,6 @@ pub(crate) const DIRECT: &str = "direct-";
 const CATALOGUE_EVERY: u64 = 3;
 /// Once in so many rounds of the catalogue, what is large is really large.
 const RARE_EVERY: u64 = 16;
-/// Whether the client library goes on with an answer by itself.
-const LIBRARY_GOES_ON: bool = false;
-/// A small answer, in bytes.
-const SMALL: u64 = 4096;
 /// Every manner that a simulator knows; the first is an honest one.
 pub(crate) const MANNERS: &[&str] = &[
     "honest",
@@ -134,8 +130,7 @@ impl Plan {
             let measure = if kind.ends_with("byte") { reference.bytes } else { reference.events };
             let at = swept(seed, cell, round, measure.total + 1);
             let times = [Some(1), Some(1), Some(1), Some(1), Some(2), None][rng.usize(..6)];
-            let whole = Fault::swept(kind, at, times, reference, subjects[subject].form);
-            fault = if face == Face::Direct && !LIBRARY_GOES_ON { whole.not_gone_on_with() } else { whole };
+            fault = Fault::swept(kind, at, times, reference, subjects[subject].form);
         }
         // Only text is gone on with dishonestly: the simulator's other blocks do not come then, and nobody could know of them.
         let is_honest = rng.u8(..10) < 7 || !subjects[subject].form.is_text();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
-use perennial::{Client, Deadlines, RetryBudget, RetryPolicy};
+use perennial::{Client, Deadlines, MaxHops, RetryBudget, RetryPolicy};
 use perennial_sim::{JournalLimits, Pace, Scenario, Simulator};
 
 use crate::closing;
@@ -97,6 +97,8 @@ fn client(url: &str, patience: u32) -> Result<Client> {
     let retries = RetryPolicy { first_delay: Duration::from_millis(20), ..RetryPolicy::default() };
     // Here nearly every request fails: what is meant for healthy traffic would end all retries at once.
     let budget = RetryBudget { share: 3.0, per_second: 1000.0, reserve: 1e6 };
-    let builder = Client::builder().base_url(url).api_key(CLIENT_KEY).version(VERSION);
+    // At a gateway it is the gateway that goes on.
+    let hops = if patience > 1 { MaxHops(0) } else { MaxHops::default() };
+    let builder = Client::builder().base_url(url).api_key(CLIENT_KEY).version(VERSION).continuing(hops);
     Ok(builder.deadlines(deadlines).retries(retries).retry_budget(budget).build()?)
 }

@@ -48,7 +48,8 @@ pub enum Kind {
     Cancel,
     /// What an upstream answered to an attempt. Not for readers of events.
     Attempt,
-    /// The beginning of an event that was cut. Not for readers of events.
+    /// What an upstream sent that is no event of the answer: half of one that was cut, one that cannot be read, what stands behind the end. Not for
+    /// readers of events.
     Fragment,
     /// A frame of an attempt that was not given to readers, verbatim: what another attempt said better, or had said before.
     Withheld,

@@ -90,7 +90,7 @@ fn words(entry: &Value) -> String {
             &[("stop reason ", text(&entry["stop_reason"])), ("", usage(&entry["usage"]))],
         ),
         "error_event" => format!("the upstream says: {}", text(&entry["error"])),
-        "half_an_event" => format!("half an event of {}", counted(&entry["bytes"], "byte")),
+        "kept_apart" => format!("{} kept apart: no part of the answer", counted(&entry["bytes"], "byte")),
         "gap" => format!("nothing came for {}", span(entry["gap_ms"].as_f64().unwrap_or_default())),
         "seam" => format!(
             "seam: attempt {} goes on ({}) after {}, since {}; {} said again and left out",
@@ -120,7 +120,7 @@ fn known(what: &str) -> &'static [&'static str] {
         "block_start" => &["index", "block"],
         "message_delta" => &["stop_reason", "usage"],
         "error_event" => &["error"],
-        "half_an_event" => &["bytes"],
+        "kept_apart" => &["bytes"],
         "gap" => &["gap_ms"],
         "seam" => &["attempt", "mode", "cut", "reason", "overlap"],
         "cancel" => &["reason"],

@@ -115,7 +115,7 @@ impl Failure {
         match self {
             Self::Refused(_, why) => matches!(why, Why::Connection | Why::FirstByte),
             Self::Answer(head, _) => head.status.as_u16() >= 500,
-            Self::Cut(cut) => matches!(cut, Cut::Upstream | Cut::Silence | Cut::Progress),
+            Self::Cut(cut) => cut.is_the_upstreams(),
             Self::InBand(error, _) => is_retryable_in_band(error) && error.kind != ErrorKind::RateLimit,
             Self::NoProof(_) => false,
         }

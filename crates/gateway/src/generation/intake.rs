@@ -1,8 +1,9 @@
 //! The intake: bytes of the upstream in, entries for the log out, and what they say about the end and the cost.
 //!
-//! It changes no byte. A frame becomes one entry when its blank line is there, whatever the pieces it came in; deltas, nearly all of a stream, are
-//! not looked into. Only where an attempt goes on with what another began do its frames pass a [`Splice`], which keeps back what readers have.
-//! An `error` event is kept back as well: readers get it if nothing else can be done.
+//! It changes no byte. A frame becomes one entry when its blank line is there, whatever the pieces it came in. Of deltas, nearly all of a stream, only
+//! [whether they can be read](super::legible) is looked at: what readers could not read is where the answer is cut, and is kept apart, as is all that
+//! stands behind the answer's end. Only where an attempt goes on with what another began do its frames pass a [`Splice`], which keeps back what
+//! readers have. An `error` event is kept back as well: readers get it if nothing else can be done.
 
 use bytes::Bytes;
 use perennial_log::{Entry, Kind, Time};
@@ -11,6 +12,7 @@ use perennial_protocol::{ApiError, Event, Loop, Received, Usage};
 use perennial_recovery::{Piece, Splice};
 
 use super::guard::{Guard, Watch};
+use super::legible::{self, Sight, Sightings};
 use crate::record::{EndError, Ending, SeamNote};
 
 /// Takes one attempt's stream apart.
@@ -18,6 +20,7 @@ use crate::record::{EndError, Ending, SeamNote};
 pub(crate) struct Intake {
     decoder: Decoder,
     entries: Vec<Entry>,
+    sightings: Sightings,
     seen: Seen,
     joining: Option<Box<Joining>>,
     watch: Option<Box<Watch>>,
@@ -64,6 +67,8 @@ struct Failed {
 pub(crate) enum Unusable {
     /// An event over the limit: it cannot be kept, so the answer would not be whole.
     TooLarge,
+    /// An event that nobody can read: something of the answer is lost in it.
+    Unreadable,
     /// The texts of two attempts cannot be joined.
     NoProof(String),
     /// The answer goes round in circles, and that is not wanted.
@@ -73,7 +78,8 @@ pub(crate) enum Unusable {
 impl Intake {
     pub(crate) fn new(joining: Option<Box<Joining>>, guard: Guard) -> Self {
         let watch = Watch::new(guard);
-        Self { decoder: Decoder::new(), entries: Vec::new(), seen: Seen::default(), joining, watch }
+        let (decoder, sightings, seen) = (Decoder::new(), Sightings::default(), Seen::default());
+        Self { decoder, entries: Vec::new(), sightings, seen, joining, watch }
     }
 
     /// Takes a piece that came at `time`.
@@ -82,6 +88,18 @@ impl Intake {
         while let Some(frame) = self.decoder.next_frame(&mut input) {
             let frame = frame.map_err(|_| Unusable::TooLarge)?;
             let raw = part_of(piece, frame.raw());
+            match self.seen.sight(&frame, &mut self.sightings) {
+                Sight::Plain => {}
+                Sight::Noise => {
+                    self.entries.push(Entry { kind: Kind::Fragment, time, payload: raw });
+                    continue;
+                }
+                Sight::Illegible => {
+                    let rest = part_of(piece, input);
+                    self.entries.extend(fragments([raw, rest], time));
+                    return Err(Unusable::Unreadable);
+                }
+            }
             if self.seen.note(&frame) {
                 self.seen.keep_back(raw, time);
             } else if let Some(joining) = &mut self.joining {
@@ -112,6 +130,8 @@ impl Intake {
             Bytes::copy_from_slice(frame.raw())
         };
         let is_blank = raw.iter().all(|byte| matches!(byte, b'\r' | b'\n'));
+        let is_plain = self.seen.sight(&frame, &mut self.sightings) == Sight::Plain;
+        let whole = whole && is_plain;
         let entry = match &mut self.joining {
             _ if whole && self.seen.note(&frame) => return self.seen.keep_back(raw, time),
             None if whole || is_blank => Entry::event(raw),
@@ -247,6 +267,14 @@ impl Joining {
 }
 
 impl Seen {
+    /// How a frame looks. An answer ends once: behind its end nothing goes on with it.
+    fn sight(&self, frame: &Frame<'_>, sightings: &mut Sightings) -> Sight {
+        if !self.over {
+            return sightings.look(frame);
+        }
+        if legible::speaks_of_answer(frame) { Sight::Noise } else { Sight::Plain }
+    }
+
     /// Takes note of a frame: whether it is the upstream's word that it failed.
     fn note(&mut self, frame: &Frame<'_>) -> bool {
         match frame.event() {
@@ -275,15 +303,12 @@ impl Seen {
             }
             Ok(Some(Event::MessageStop)) => self.over = true,
             Ok(Some(Event::Error(error))) => {
-                // What stands after an end means nothing.
-                if !std::mem::replace(&mut self.over, true) {
-                    let frame = Entry::event(Bytes::new());
-                    self.error = Some(Failed { frame, error });
-                    return true;
-                }
+                self.over = true;
+                self.error = Some(Failed { frame: Entry::event(Bytes::new()), error });
+                return true;
             }
             Ok(Some(Event::ContentBlockDelta { .. })) => self.content = true,
-            // What cannot be read passes: it is its reader's to judge.
+            // Of another shape than is known: its readers may know it.
             Ok(_) | Err(_) => {}
         }
         self.progress = true;
@@ -306,6 +331,12 @@ impl Seen {
 fn notice(found: Loop) -> Entry {
     let notice = serde_json::json!({"reason": "repeating", "unit": found.unit, "times": found.times});
     Entry::new(Kind::Notice, notice.to_string())
+}
+
+/// Bytes that are no part of the answer, kept apart.
+fn fragments(parts: [Bytes; 2], time: Time) -> impl Iterator<Item = Entry> {
+    let parts = parts.into_iter().filter(|part| !part.is_empty());
+    parts.map(move |payload| Entry { kind: Kind::Fragment, time, payload })
 }
 
 /// `part` as a share of `whole`, if it lies within it; else a copy.
@@ -401,6 +432,27 @@ mod tests {
         }
     }
 
+    /// Nothing of it is shown, and nothing of it is lost.
+    #[test]
+    fn what_is_not_of_the_answer_is_kept_apart() {
+        let shown = |entries: &[Entry], kind| -> Vec<u8> {
+            entries
+                .iter()
+                .filter(|entry| entry.kind == kind)
+                .flat_map(|entry| entry.payload.to_vec())
+                .collect()
+        };
+        let (behind, _) = entries(&format!("{STREAM}{STREAM}"), 5);
+        assert_eq!(shown(&behind, Kind::Event), [STREAM, ": hello\n\n"].concat().as_bytes());
+        assert_eq!(shown(&behind, Kind::Fragment), STREAM.strip_prefix(": hello\n\n").unwrap().as_bytes());
+
+        let mut intake = Intake::new(None, Guard::Off);
+        let bad = "event: content_block_delta\ndata: {\"type\":\n\nevent: ping\nda";
+        let taken = intake.take(&Bytes::from([STREAM.split_at(9).0, bad].concat()), Time::default());
+        assert_eq!(taken, Err(Unusable::Unreadable));
+        assert_eq!(shown(&intake.entries(), Kind::Fragment), bad.as_bytes());
+    }
+
     #[test]
     fn the_end_is_seen_without_names_and_by_an_error() {
         for (stream, over, in_band) in [
@@ -413,7 +465,6 @@ mod tests {
             ("event: error\ndata: not json\n\n", true, true),
             ("event: ping\ndata: {\"type\":\"ping\"}\n\n", false, false),
             (": message_stop\n\n", false, false),
-            ("event: message_stop\n\n", false, false),
         ] {
             let (_, intake) = entries(stream, 3);
             assert_eq!((intake.is_over(), intake.ending().in_band), (over, in_band), "{stream}");

@@ -9,6 +9,7 @@ mod bill;
 mod failure;
 mod guard;
 mod intake;
+mod legible;
 mod live;
 mod mending;
 mod policy;

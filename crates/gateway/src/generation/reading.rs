@@ -107,6 +107,7 @@ fn gather(
                 match intake.take(&piece, *time.get_or_insert_with(Time::now)) {
                     Ok(()) => {}
                     Err(Unusable::TooLarge) => return (true, Some(Halt::Cut(Cut::EventTooLarge))),
+                    Err(Unusable::Unreadable) => return (true, Some(Halt::Cut(Cut::Unreadable))),
                     Err(Unusable::Repeating) => return (true, Some(Halt::Cut(Cut::Repeating))),
                     Err(Unusable::NoProof(reason)) => return (true, Some(Halt::NoProof(reason))),
                 }

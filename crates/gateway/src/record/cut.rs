@@ -11,6 +11,8 @@ use crate::refusal::RequestId;
 pub(crate) enum Cut {
     /// The upstream's body ended, or its connection broke.
     Upstream,
+    /// The upstream sent an event that cannot be read: something of the answer is lost in it.
+    Unreadable,
     /// The upstream was silent for too long.
     Silence,
     /// The upstream gave signs of life for too long, and nothing of the answer.
@@ -36,13 +38,19 @@ pub(crate) enum Cut {
 impl Cut {
     /// Whether another attempt may mend it: it is the upstream's failing, and not a wish.
     pub(crate) fn may_be_mended(self) -> bool {
-        matches!(self, Self::Upstream | Self::Silence | Self::Progress | Self::Crash)
+        self.is_the_upstreams() || self == Self::Crash
+    }
+
+    /// Whether it tells something about the upstream's health.
+    pub(crate) fn is_the_upstreams(self) -> bool {
+        matches!(self, Self::Upstream | Self::Unreadable | Self::Silence | Self::Progress)
     }
 
     /// In a word, for notes.
     pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Upstream => "cut",
+            Self::Unreadable => "unreadable",
             Self::Silence => "silence",
             Self::Progress => "progress",
             Self::Total => "total",
@@ -58,9 +66,12 @@ impl Cut {
 
     pub(crate) fn outcome(self) -> Outcome {
         match self {
-            Self::Upstream | Self::Silence | Self::Progress | Self::Shutdown | Self::Crash => {
-                Outcome::Interrupted
-            }
+            Self::Upstream
+            | Self::Unreadable
+            | Self::Silence
+            | Self::Progress
+            | Self::Shutdown
+            | Self::Crash => Outcome::Interrupted,
             Self::Total | Self::Repeating | Self::EventTooLarge | Self::Full => Outcome::Failed,
             Self::Asked | Self::Left => Outcome::Cancelled,
         }
@@ -72,6 +83,11 @@ impl Cut {
                 502,
                 ErrorKind::Api,
                 "the connection to the upstream ended before the answer did: the answer is incomplete",
+            ),
+            Self::Unreadable => (
+                502,
+                ErrorKind::Api,
+                "the upstream sent an event that cannot be read: the answer is incomplete",
             ),
             Self::Silence => (
                 504,

@@ -102,7 +102,7 @@ impl Telling {
             Kind::Withheld => self.figures.withheld += 1,
             Kind::Fragment => {
                 let bytes = record.payload.len();
-                self.add(at, record, json!({"what": "half_an_event", "bytes": bytes}));
+                self.add(at, record, json!({"what": "kept_apart", "bytes": bytes}));
             }
             Kind::Attempt => {
                 let note = AttemptNote::decode(&record.payload);

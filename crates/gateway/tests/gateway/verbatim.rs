@@ -66,6 +66,22 @@ async fn recorded_streams_come_down_byte_for_byte() {
                 let text = std::str::from_utf8(&recorded).unwrap();
                 &text.as_bytes()[..text.rfind("\n\n").map_or(0, |at| at + 2)]
             };
+            if name == "own-bad_json_data" {
+                // What cannot be read is where the answer is cut.
+                let at = answer.body.windows(12).position(|window| window == b"event: error").unwrap();
+                assert!(whole.starts_with(&answer.body[..at]), "{name}");
+                continue;
+            }
+            if SEVERAL.contains(&name) {
+                // An answer ends once; behind that come pings at most.
+                let first = first_message(whole);
+                let behind = answer.body.strip_prefix(first).map(String::from_utf8_lossy);
+                assert!(
+                    first.len() < whole.len() && behind.is_some_and(|behind| !behind.contains("_")),
+                    "{name}"
+                );
+                continue;
+            }
             assert!(answer.body.starts_with(whole), "{name}");
             if kind == "recorded" {
                 assert_eq!(answer.body.len(), recorded.len(), "{name}");
@@ -74,6 +90,21 @@ async fn recorded_streams_come_down_byte_for_byte() {
         }
         assert!(seen > 60, "only {seen} streams in {}", folder.display());
     }
+}
+
+/// Streams in which something goes on behind the end of an answer.
+const SEVERAL: [&str; 4] = [
+    "own-events_after_message_stop",
+    "tool_search-vercel-tool_search_bm25_1",
+    "tool_search-vercel-tool_search_deferred_bm25",
+    "tool_search-vercel-tool_search_deferred_regex",
+];
+
+/// The first message of several.
+fn first_message(bytes: &[u8]) -> &[u8] {
+    let end = b"event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n";
+    let at = bytes.windows(end.len()).position(|window| window == end);
+    &bytes[..at.map_or(bytes.len(), |at| at + end.len())]
 }
 
 #[tokio::test]
