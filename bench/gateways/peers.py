@@ -136,7 +136,7 @@ class Perennial(Peer):
         settings = f"[clocks]\nsilence = {SILENCE}\nprogress = 20\n[retry]\nreserve = 1000000.0\nshare = 10.0\n[breaker]\nmin_attempts = 1000000\n"
         (self.folder / "perennial.toml").write_text(settings, encoding="utf-8")
         command = [str(self.binary), "serve", "--listen", f"127.0.0.1:{port}", "--upstream", self.simulator.url]
-        command += ["--config", str(self.folder / "perennial.toml"), "--data", str(self.folder)]
+        command += ["--config", str(self.folder / "perennial.toml"), "--data", str(self.folder / "log")]
         self.server = Server(command, port, ANTHROPIC_API_KEY=UPSTREAM_KEY)
         self.server.await_port()
 

@@ -90,12 +90,13 @@ impl Gate {
     /// The program at `path`, with a log on disk and the same settings.
     pub(crate) async fn program(path: &Path, upstream: &str) -> Result<Self> {
         let folder = tempfile::tempdir()?;
-        let file = folder.path().join("perennial.toml");
-        std::fs::write(&file, settings())?;
+        // A log shares its folder with nothing.
+        let file = tempfile::NamedTempFile::new()?;
+        std::fs::write(file.path(), settings())?;
         let mut child = Command::new(path)
             .args(["serve", "--listen", "127.0.0.1:0", "--upstream", upstream])
             .arg("--config")
-            .arg(&file)
+            .arg(file.path())
             .arg("--data")
             .arg(folder.path())
             .env("ANTHROPIC_API_KEY", UPSTREAM_KEY)

@@ -159,9 +159,11 @@ impl Books {
         self.ledger.add(&row.tokens);
         let is_exact = row.accuracy == "measured";
         let holds = if is_exact { row.tokens == *billed } else { row.tokens.is_near(billed) };
+        // What is no answer at all bills nothing here, and whoever got it cannot know that.
+        let is_nothing = *billed == Sums::default();
         // A reset takes along what was on its way.
         let is_seen = entry.outcome == Outcome::Faulted && !entry.faults.contains("rst") && is_honest;
-        if !is_exact && !is_seen {
+        if !is_exact && (!is_seen || is_nothing) {
             self.unseen += 1;
             return;
         }

@@ -137,9 +137,7 @@ fn line(plan: &Plan, subject: &Subject, what: &str) -> String {
 
 fn is_kept(promise: Promise, verdict: Verdict) -> bool {
     match promise {
-        Promise::Whole | Promise::Retried | Promise::Recovered => {
-            verdict == Verdict::Whole
-        }
+        Promise::Whole | Promise::Retried | Promise::Recovered => verdict == Verdict::Whole,
         Promise::Refused => matches!(verdict, Verdict::Error | Verdict::Broken),
         Promise::Truth => verdict != Verdict::Wrong,
     }

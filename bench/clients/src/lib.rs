@@ -87,7 +87,8 @@ pub fn request(model: &str) -> Value {
 pub fn run<R: Rival>() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime can be had");
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime can be had");
     let line = runtime.block_on(async {
         match *words {
             ["consume", url, model, copies] => Some(consume::<R>(url, model, copies.parse().ok()?).await),

@@ -17,7 +17,10 @@ const FIRST: &[(&str, &str)] = &[
         "message_start",
         r#"{"type":"message_start","message":{"id":"msg_bench","type":"message","role":"assistant","model":"claude-sonnet-4-5","content":[],"stop_reason":null,"stop_sequence":null,"usage":{"input_tokens":10,"cache_creation_input_tokens":0,"cache_read_input_tokens":0,"output_tokens":1}}}"#,
     ),
-    ("content_block_start", r#"{"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}"#),
+    (
+        "content_block_start",
+        r#"{"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}"#,
+    ),
     ("ping", r#"{"type": "ping"}"#),
 ];
 const LAST: &[(&str, &str)] = &[
@@ -46,7 +49,9 @@ fn serve(connection: TcpStream) -> io::Result<()> {
     let mut reader = BufReader::new(connection);
     let delta = chunk(
         "content_block_delta",
-        &format!(r#"{{"type":"content_block_delta","index":0,"delta":{{"type":"text_delta","text":"{TEXT}"}}}}"#),
+        &format!(
+            r#"{{"type":"content_block_delta","index":0,"delta":{{"type":"text_delta","text":"{TEXT}"}}}}"#
+        ),
     );
     while let Some(Asked { deltas, gap }) = read_request(&mut reader)? {
         writer.write_all(HEAD.as_bytes())?;

@@ -118,6 +118,12 @@ pub(crate) fn content_type(headers: &HeaderMap) -> &str {
     media.split(';').next().unwrap_or_default().trim()
 }
 
+/// What was an answer in one piece is a stream of events.
+pub(crate) fn set_events(headers: &mut HeaderMap) {
+    headers.remove(CONTENT_LENGTH);
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8"));
+}
+
 /// The head of an answer that is opened although no upstream has answered yet.
 pub(crate) fn early() -> http::response::Parts {
     let content_type = HeaderValue::from_static("text/event-stream; charset=utf-8");

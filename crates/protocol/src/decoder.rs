@@ -84,7 +84,7 @@ impl<'a> Received<'a> {
     /// [`EventDecoder`] puts them together.
     ///
     /// # Errors
-    /// Where the data of a known event is not JSON of its shape.
+    /// Where the data of a known event is not JSON of its shape, or is not there.
     pub fn read(frame: Frame<'a>) -> Result<Self, DecodeError> {
         Self::read_strictly(frame).or_else(|error| match repair(&frame.data_lossy()) {
             Some(data) => {
@@ -96,7 +96,12 @@ impl<'a> Received<'a> {
     }
 
     pub(crate) fn read_strictly(frame: Frame<'a>) -> Result<Self, DecodeError> {
+        let name = frame.event();
         let event = match frame.data() {
+            // What broke its name or the word `data` took the event along.
+            None | Some(b"") if Event::is_part_of_answer(name) || std::str::from_utf8(name).is_err() => {
+                return Err(DecodeError::no_data(name));
+            }
             None | Some(b"" | b"[DONE]") => None,
             Some(data) => Some(match std::str::from_utf8(data) {
                 Ok(data) => match std::str::from_utf8(frame.event()) {

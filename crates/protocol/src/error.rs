@@ -139,12 +139,23 @@ pub struct DecodeError(Cause);
 enum Cause {
     Json { event: String, source: serde_json::Error, excerpt: String },
     TooLarge(perennial_sse::EventTooLarge),
+    NoData { event: String },
 }
 
 impl DecodeError {
     pub(crate) fn json(event: &str, data: &str, source: serde_json::Error) -> Self {
         let excerpt = data.chars().take(80).collect();
         Self(Cause::Json { event: event.to_owned(), source, excerpt })
+    }
+
+    pub(crate) fn no_data(event: &[u8]) -> Self {
+        Self(Cause::NoData { event: String::from_utf8_lossy(event).chars().take(80).collect() })
+    }
+
+    /// Whether an event that is part of an answer came without its data, so that something of the answer is lost.
+    #[must_use]
+    pub fn is_without_data(&self) -> bool {
+        matches!(self.0, Cause::NoData { .. })
     }
 
     /// Whether the data of a known event is not the JSON it should be.
@@ -163,7 +174,7 @@ impl DecodeError {
     #[must_use]
     pub fn event(&self) -> Option<&str> {
         match &self.0 {
-            Cause::Json { event, .. } => Some(event),
+            Cause::Json { event, .. } | Cause::NoData { event } => Some(event),
             Cause::TooLarge(_) => None,
         }
     }
@@ -182,6 +193,9 @@ impl fmt::Display for DecodeError {
                 write!(f, "the data of a `{event}` event is not what it should be: {excerpt}")
             }
             Cause::TooLarge(error) => error.fmt(f),
+            Cause::NoData { event } => {
+                write!(f, "a `{event}` event has no data: something of the answer is lost")
+            }
         }
     }
 }
@@ -191,6 +205,7 @@ impl std::error::Error for DecodeError {
         match &self.0 {
             Cause::Json { source, .. } => Some(source),
             Cause::TooLarge(error) => Some(error),
+            Cause::NoData { .. } => None,
         }
     }
 }

@@ -84,6 +84,25 @@ pub enum Delta<'a> {
 }
 
 impl<'a> Event<'a> {
+    /// Whether events of this name are parts of an answer, which is not whole without each of them. Pings are not, and errors end it (`protocol.md` §2).
+    ///
+    /// ```
+    /// # use perennial_protocol::Event;
+    /// assert!(Event::is_part_of_answer(b"content_block_delta") && !Event::is_part_of_answer(b"ping"));
+    /// ```
+    #[must_use]
+    pub fn is_part_of_answer(name: &[u8]) -> bool {
+        matches!(
+            name,
+            b"content_block_delta"
+                | b"content_block_start"
+                | b"content_block_stop"
+                | b"message_start"
+                | b"message_delta"
+                | b"message_stop"
+        )
+    }
+
     /// Reads the data of an event.
     ///
     /// `name` is the frame's `event:` line, empty where there was none. Where `name` and the data's `type` differ, `type` wins, as in the

@@ -88,6 +88,28 @@ fn case_10_to_13_names_types_and_markers() {
     assert_eq!(events("data: [DONE]\n\nevent: ping\n\nevent: message_stop\ndata:\n\n: comment\n\n"), []);
 }
 
+/// A byte that breaks the word `data`, or the name, must not take a delta along without a word.
+#[test]
+fn an_event_whose_data_is_gone_is_an_error() {
+    let lost = |body: &[u8]| {
+        let mut decoder = EventDecoder::new();
+        let error = decoder.next_event(&mut &body[..]).unwrap().err();
+        error.is_some_and(|error| error.is_without_data())
+    };
+    for body in [
+        &b"event: content_block_delta\n\n"[..],
+        b"event: message_stop\nda\xffta: {}\n\n",
+        b"event: content_bl\xff\n\n",
+    ] {
+        assert!(lost(body), "{body:?}");
+    }
+    for body in
+        [&b"event: ping\n\n"[..], b"event: news\n\n", b": content_block_delta\n\n", b"data: [DONE]\n\n"]
+    {
+        assert!(!lost(body), "{body:?}");
+    }
+}
+
 #[test]
 fn case_14_only_a_whole_message_stop_counts_without_its_blank_line() {
     for (last, finished) in [

@@ -13,6 +13,9 @@ const DIGITS: usize = 3;
 /// Blanks, line ends or equal punctuation marks that fit into a token.
 const RUN: usize = 8;
 
+/// About how many tokens a service adds to a request that has tools at all.
+pub const TOOL_PREAMBLE: u64 = 320;
+
 /// About how many tokens `text` has. Never a figure to bill by.
 ///
 /// ```

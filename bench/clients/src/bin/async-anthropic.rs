@@ -6,8 +6,8 @@ use std::time::Duration;
 use async_anthropic::Client;
 use async_anthropic::errors::AnthropicError;
 use async_anthropic::types::{
-    ContentBlockDelta, CreateMessagesRequest, CreateMessagesRequestBuilder, MessageBuilder, MessageContent, MessageRole,
-    MessagesStreamEvent,
+    ContentBlockDelta, CreateMessagesRequest, CreateMessagesRequestBuilder, MessageBuilder, MessageContent,
+    MessageRole, MessagesStreamEvent,
 };
 use bench_clients::{Answer, Ending, Reading, Rival, run};
 use futures_util::StreamExt;

@@ -35,7 +35,9 @@ impl Rival for Misanthropic {
             answer.events += 1;
             match event {
                 Ok(Event::Message { message: whole }) => message = Some(whole),
-                Ok(Event::ContentBlockDelta { delta: Delta::Text { text }, .. }) => answer.text.push_str(&text),
+                Ok(Event::ContentBlockDelta { delta: Delta::Text { text }, .. }) => {
+                    answer.text.push_str(&text)
+                }
                 Ok(_) => {}
                 Err(error) => return answer.failed(word(&error), &error),
             }

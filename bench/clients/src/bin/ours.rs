@@ -19,9 +19,12 @@ impl Rival for Perennial {
         let builder = Client::builder().base_url(base_url).api_key("test-key");
         let builder = match read_timeout {
             None => builder,
-            Some(limit) => {
-                builder.deadlines(Deadlines { first_byte: limit, silence: limit, progress: limit, ..Deadlines::default() })
-            }
+            Some(limit) => builder.deadlines(Deadlines {
+                first_byte: limit,
+                silence: limit,
+                progress: limit,
+                ..Deadlines::default()
+            }),
         };
         Self { client: builder.build().expect("every setting is there") }
     }

@@ -23,11 +23,21 @@ struct Usual {
 #[derive(Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 enum Event {
-    ContentBlockStart { index: usize, content_block: Block },
-    ContentBlockDelta { index: usize, delta: Delta },
-    MessageDelta { delta: MessageDelta },
+    ContentBlockStart {
+        index: usize,
+        content_block: Block,
+    },
+    ContentBlockDelta {
+        index: usize,
+        delta: Delta,
+    },
+    MessageDelta {
+        delta: MessageDelta,
+    },
     MessageStop,
-    Error { error: ApiError },
+    Error {
+        error: ApiError,
+    },
     #[serde(other)]
     Other,
 }
@@ -35,7 +45,9 @@ enum Event {
 #[derive(Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 enum Block {
-    Text { text: String },
+    Text {
+        text: String,
+    },
     ToolUse {},
     #[serde(other)]
     Other,
@@ -44,8 +56,12 @@ enum Block {
 #[derive(Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 enum Delta {
-    TextDelta { text: String },
-    InputJsonDelta { partial_json: String },
+    TextDelta {
+        text: String,
+    },
+    InputJsonDelta {
+        partial_json: String,
+    },
     #[serde(other)]
     Other,
 }
@@ -72,16 +88,24 @@ impl Rival for Usual {
     fn new(base_url: &str, read_timeout: Option<Duration>) -> Self {
         let builder = reqwest::Client::builder();
         let builder = if let Some(timeout) = read_timeout { builder.read_timeout(timeout) } else { builder };
-        Self { http: builder.build().expect("the client can be built"), url: format!("{base_url}/v1/messages") }
+        Self {
+            http: builder.build().expect("the client can be built"),
+            url: format!("{base_url}/v1/messages"),
+        }
     }
 
     async fn read(&self, model: &str) -> Reading {
-        let asked = self.http.post(&self.url).header("x-api-key", "test-key").header("anthropic-version", "2023-06-01");
+        let asked = self
+            .http
+            .post(&self.url)
+            .header("x-api-key", "test-key")
+            .header("anthropic-version", "2023-06-01");
         let mut folded = Folded::default();
-        let response = match asked.json(&request(model)).send().await.and_then(reqwest::Response::error_for_status) {
-            Ok(response) => response,
-            Err(error) => return folded.finish().failed(word(&error), &error),
-        };
+        let response =
+            match asked.json(&request(model)).send().await.and_then(reqwest::Response::error_for_status) {
+                Ok(response) => response,
+                Err(error) => return folded.finish().failed(word(&error), &error),
+            };
         let events = response.bytes_stream().eventsource();
         pin_mut!(events);
         while let Some(event) = events.next().await {

@@ -22,6 +22,11 @@ impl KeptBody {
         Self { frames: frames.into(), pause: None, due: None }
     }
 
+    /// Frames that are there already.
+    pub(crate) fn at_once(frames: Vec<Bytes>) -> Self {
+        Self::new(frames.into_iter().map(|frame| (Duration::ZERO, frame)).collect())
+    }
+
     pub(crate) fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
         let Some((gap, _)) = self.frames.front() else { return Poll::Ready(None) };
         let due = self.due.unwrap_or_else(Instant::now) + *gap;

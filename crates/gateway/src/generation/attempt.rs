@@ -12,13 +12,14 @@ use super::bill::{self, Over};
 use super::failure::{Failure, Why};
 use super::intake::{Intake, Joining};
 use super::mending::Ask;
-use super::reading::{Halt, ReadClocks, whole};
+use super::reading::{ERROR_BYTES, Halt, MESSAGE_BYTES, ReadClocks, whole};
 use super::{Generation, Opened, Progress, cancel};
+use crate::fallback::KeptBody;
 use crate::headers;
 use crate::record::{AttemptNote, Cut, EndError};
 use crate::refusal::{Refusal, RequestId};
 use crate::service::Service;
-use crate::upstream::{Permit, UpstreamBody, UpstreamFailure};
+use crate::upstream::{Permit, UpstreamBody, UpstreamFailure, events_of_message};
 
 /// An attempt that is under way.
 #[derive(Debug)]
@@ -118,7 +119,7 @@ impl Generation {
             }
             Err(cut) => return Done::Stopped(cut),
         };
-        let (mut head, body) = answer.into_parts();
+        let (mut head, mut body) = answer.into_parts();
         let id = RequestId::of(&head.headers, &self.course.id);
         asked.request_id = Some(id.to_string());
         headers::set_attempts(&mut head.headers, asked.number);
@@ -129,6 +130,12 @@ impl Generation {
         }
         if !head.status.is_success() {
             return self.error_answer(head, body).await;
+        }
+        if headers::kind(&head.headers) == headers::Kind::Json && headers::is_plain(&head.headers) {
+            body = match self.in_one_piece(&mut head, body).await {
+                Ok(body) => body,
+                Err(done) => return done,
+            };
         }
         if headers::kind(&head.headers) != headers::Kind::Events {
             return self.other_answer(asked, head, body, &id).await;
@@ -150,7 +157,7 @@ impl Generation {
 
     /// An error of the upstream: its words, if they come whole.
     async fn error_answer(&mut self, head: Parts, body: UpstreamBody) -> Done {
-        let read = tokio::time::timeout(self.service.clocks.silence, whole(body));
+        let read = tokio::time::timeout(self.service.clocks.silence, whole(body, ERROR_BYTES));
         match self.absence.or(read).await {
             Ok(Ok(Some(body))) => Done::Failed(Failure::Answer(Box::new(head), body)),
             Ok(_) => {
@@ -161,6 +168,22 @@ impl Generation {
             }
             Err(cut) => Done::Stopped(cut),
         }
+    }
+
+    /// An answer in one piece: a message becomes the stream that was asked for, anything else stays as it is.
+    async fn in_one_piece(&mut self, head: &mut Parts, body: UpstreamBody) -> Result<UpstreamBody, Done> {
+        let read = tokio::time::timeout(self.service.clocks.silence, whole(body, MESSAGE_BYTES));
+        let body = match self.absence.or(read).await {
+            Ok(Ok(Some(body))) => body,
+            Ok(_) => {
+                let message = "the upstream answered in one piece, and that did not come whole";
+                let refusal = Refusal::new(502, ErrorKind::Api, message);
+                return Err(Done::Failed(Failure::Refused(refusal, Why::Connection)));
+            }
+            Err(cut) => return Err(Done::Stopped(cut)),
+        };
+        let events = events_of_message(&body).inspect(|_| headers::set_events(&mut head.headers));
+        Ok(UpstreamBody::Kept(Box::new(KeptBody::at_once(events.unwrap_or_else(|| vec![body])))))
     }
 
     /// Something that is neither a stream nor an error: whoever asked first may make something of it.
@@ -177,8 +200,12 @@ impl Generation {
         if self.course.opened.is_none() {
             return Done::Failed(Failure::Refused(refusal, Why::Lasting));
         }
-        // It may be a whole message, and paid for.
-        self.bill(asked, Over::Begun(perennial_ledger::Outcome::Failed)).await;
+        // What is JSON, or packed, may be an answer that is paid for; a page of a proxy is none.
+        let over = match headers::kind(&head.headers) {
+            headers::Kind::Other => Over::Unanswered(perennial_ledger::Outcome::Failed),
+            _ => Over::Begun(perennial_ledger::Outcome::Failed),
+        };
+        self.bill(asked, over).await;
         let error = EndError::of_refusal(&refusal, id);
         let failure = Failure::Refused(refusal, Why::Lasting);
         let note = asked.note(Some(&failure));

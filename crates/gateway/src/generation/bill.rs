@@ -10,7 +10,7 @@ use perennial_ledger::{Outcome as Billed, Row};
 use perennial_log::{After, Kind, Log, Reader, StreamId};
 use perennial_protocol::sse::Decoder;
 use perennial_protocol::{Delta, Event, Received, Usage};
-use perennial_tokens::count as estimate_tokens;
+use perennial_tokens::{TOOL_PREAMBLE, count as estimate_tokens};
 
 use super::Generation;
 use super::attempt::Asked;
@@ -44,7 +44,17 @@ pub(super) fn of(stop_reason: Option<&str>) -> Billed {
     if stop_reason == Some("refusal") { Billed::Refused } else { Billed::Completed }
 }
 
-/// About how many tokens the texts in a request are. [`perennial_ledger::Ask`] has another figure, from above, for what is held.
+/// About how many tokens a request is. [`perennial_ledger::Ask`] has another figure, from above, for what is held.
+fn prompt(request: &serde_json::Value) -> u64 {
+    let tools = request["tools"].as_array().filter(|tools| !tools.is_empty());
+    // Definitions reach the model as JSON, behind words about tools at all.
+    let tools = tools.map_or(0, |tools| {
+        TOOL_PREAMBLE + tools.iter().map(|tool| estimate_tokens(&tool.to_string())).sum::<u64>()
+    });
+    tools + words(&request["system"]) + words(&request["messages"])
+}
+
+/// About how many tokens the texts in a part of a request are.
 fn words(value: &serde_json::Value) -> u64 {
     match value {
         serde_json::Value::String(text) => estimate_tokens(text),
@@ -148,7 +158,8 @@ struct Said {
     upstream: Option<String>,
     request_id: Option<String>,
     known: Usage,
-    text: String,
+    /// About how many tokens have come.
+    tokens: u64,
     /// About how many tokens the request was.
     asked: u64,
 }
@@ -194,7 +205,7 @@ impl Said {
                 Ok(Some(Event::ContentBlockDelta {
                     delta: Delta::Text(said) | Delta::InputJson(said) | Delta::Thinking { thinking: said, .. },
                     ..
-                })) => self.text.push_str(&said),
+                })) => self.tokens += estimate_tokens(&said),
                 Ok(Some(Event::MessageStart(message))) => self.known.update(&message.usage),
                 _ => {}
             }
@@ -204,7 +215,7 @@ impl Said {
     fn usage(self) -> Usage {
         let mut usage = self.known;
         usage.input_tokens.get_or_insert(self.asked);
-        usage.output_tokens = Some(usage.output_tokens.unwrap_or(0).max(estimate_tokens(&self.text)));
+        usage.output_tokens = Some(usage.output_tokens.unwrap_or(0).max(self.tokens));
         usage
     }
 }
@@ -212,5 +223,5 @@ impl Said {
 /// About how many tokens the request in a stream's first record is.
 fn asked(payload: &Bytes) -> u64 {
     let body = Order::decode(payload).and_then(|order| serde_json::from_slice(&order.body).ok());
-    body.as_ref().map_or(0, words)
+    body.as_ref().map_or(0, prompt)
 }

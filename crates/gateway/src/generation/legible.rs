@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 
+use perennial_protocol::Event;
 use perennial_protocol::sse::Frame;
 use serde::Deserialize;
 
@@ -40,7 +41,7 @@ impl Sightings {
         if matches!(name, b"ping" | b"error") {
             return Sight::Plain;
         }
-        let is_known = is_of_answer(name);
+        let is_known = Event::is_part_of_answer(name);
         self.is_named |= is_known;
         let data = match frame.data() {
             None if name.is_empty() && is_noise(frame) => return Sight::Noise,
@@ -52,7 +53,9 @@ impl Sightings {
         };
         let is_legible = match Typed::read(data) {
             Some(_) if is_known => true,
-            Some(typed) => !self.is_named || !typed.kind.is_some_and(|kind| is_of_answer(kind.as_bytes())),
+            Some(typed) => {
+                !self.is_named || !typed.kind.is_some_and(|kind| Event::is_part_of_answer(kind.as_bytes()))
+            }
             None if name.is_empty() => !self.is_named,
             None => !is_known && std::str::from_utf8(name).is_ok(),
         };
@@ -68,26 +71,13 @@ impl<'a> Typed<'a> {
 
 /// Whether an event goes on with an answer, or ends it, by its name or by what it says that it is.
 pub(super) fn speaks_of_answer(frame: &Frame<'_>) -> bool {
-    let speaks = |kind: &[u8]| is_of_answer(kind) || kind == b"error";
+    let speaks = |kind: &[u8]| Event::is_part_of_answer(kind) || kind == b"error";
     speaks(frame.event())
         || frame
             .data()
             .and_then(Typed::read)
             .and_then(|typed| typed.kind)
             .is_some_and(|kind| speaks(kind.as_bytes()))
-}
-
-/// Whether an event of this name is a part of an answer. Source: the documentation of streaming messages.
-fn is_of_answer(name: &[u8]) -> bool {
-    matches!(
-        name,
-        b"content_block_delta"
-            | b"content_block_start"
-            | b"content_block_stop"
-            | b"message_start"
-            | b"message_delta"
-            | b"message_stop"
-    )
 }
 
 fn is_noise(frame: &Frame<'_>) -> bool {

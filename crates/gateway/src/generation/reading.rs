@@ -17,7 +17,9 @@ use crate::upstream::UpstreamBody;
 /// The most that is gathered before it is appended: enough to make appends rare at full speed, too little to be felt as memory.
 const GATHER_BYTES: usize = 32 * 1024;
 /// The most of an upstream's error that is kept.
-const ERROR_BYTES: usize = 1024 * 1024;
+pub(super) const ERROR_BYTES: usize = 1024 * 1024;
+/// The most of a message that comes in one piece: as much as of an event.
+pub(super) const MESSAGE_BYTES: usize = 16 * 1024 * 1024;
 
 /// Why reading stops.
 #[derive(Clone, Debug)]
@@ -127,12 +129,12 @@ fn ended(intake: &Intake) -> Halt {
     if intake.is_over() { Halt::Over } else { Halt::Cut(Cut::Upstream) }
 }
 
-/// The whole body; `None` where it breaks or is too large for an error.
-pub(super) async fn whole(mut body: UpstreamBody) -> Option<Bytes> {
+/// The whole body; `None` where it breaks or is larger than `most` bytes.
+pub(super) async fn whole(mut body: UpstreamBody, most: usize) -> Option<Bytes> {
     let mut bytes = BytesMut::new();
     while let Some(piece) = poll_fn(|cx| body.poll_data(cx)).await {
         bytes.extend_from_slice(&piece.ok()?);
-        if bytes.len() > ERROR_BYTES {
+        if bytes.len() > most {
             return None;
         }
     }

@@ -8,6 +8,7 @@
 mod breaker;
 mod fleet;
 mod plain;
+mod whole;
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -25,6 +26,7 @@ pub(crate) use self::breaker::Permit;
 pub use self::fleet::UpstreamOptions;
 pub(crate) use self::fleet::{Choice, Fleet, Tried};
 use self::plain::{PlainBody, Pool};
+pub(crate) use self::whole::events as events_of_message;
 use crate::fallback::KeptBody;
 
 /// Idle connections older than this are not used again: servers close them soon.

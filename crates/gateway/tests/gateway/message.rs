@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::rig::{Answer, MODEL, Rig, fixtures, question, quick, simulator, transcript};
+use crate::rig::{MODEL, Rig, fixtures, question, quick, receive, simulator, transcript};
 
 #[tokio::test]
 async fn a_message_is_the_fold_of_the_stream() {
@@ -79,9 +79,29 @@ async fn a_message_that_fails_late_is_broken_off() {
     }
 }
 
+/// Whoever asked for a stream gets one, and whoever asked for a message that message; both can be read again.
 #[tokio::test]
-async fn json_of_the_upstream_is_passed_on() {
+async fn an_upstream_that_does_not_stream_is_made_to() {
     let rig = Rig::new().await;
-    let answer: Answer = rig.ask(&question(MODEL, false), "body=json").await;
-    assert_eq!((answer.status, answer.json()["type"].as_str()), (200, Some("message")));
+    let direct = rig.ask_directly(&question(MODEL, true), "body=json").await.json();
+    let folded = rig.ask(&question(MODEL, false), "body=json").await;
+    assert_eq!((folded.status, &folded.json()["content"]), (200, &direct["content"]));
+    assert_eq!(
+        (&folded.json()["usage"], &folded.json()["stop_reason"]),
+        (&direct["usage"], &direct["stop_reason"])
+    );
+    let streamed = rig.ask(&question(MODEL, true), "body=json").await;
+    assert_eq!(streamed.header("content-type"), "text/event-stream; charset=utf-8");
+    assert!(
+        streamed.text().ends_with("event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n"),
+        "{}",
+        streamed.text()
+    );
+    let url = format!(
+        "{}/v1/streams/{}/events?format=text",
+        rig.gateway.url(),
+        streamed.header("perennial-stream")
+    );
+    let text = receive(rig.http.get(url)).await;
+    assert_eq!(text.text(), direct["content"][0]["text"].as_str().unwrap());
 }

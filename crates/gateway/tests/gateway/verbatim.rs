@@ -169,7 +169,6 @@ async fn errors_before_the_stream_pass_as_they_are() {
         "status=401",
         "status=413,error-body=html",
         "status=503,error-body=empty",
-        "body=json",
     ] {
         for stream in [true, false] {
             let direct = rig.ask_directly(&question(MODEL, true), orders).await;

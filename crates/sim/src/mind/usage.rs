@@ -7,7 +7,7 @@ use super::tokens;
 /// Tokens around a message: role and separators.
 pub(super) const PER_MESSAGE: u64 = 4;
 /// What the service says to the model when there are tools at all.
-pub(super) const TOOL_PREAMBLE: u64 = 320;
+pub(super) const TOOL_PREAMBLE: u64 = tokens::TOOL_PREAMBLE;
 /// An image of ordinary size.
 const IMAGE: u64 = 1_500;
 /// A page of a PDF.
