@@ -28,6 +28,8 @@ pub(crate) struct Refusal {
     message: Cow<'static, str>,
     /// The body of an upstream, where it gave one for this.
     body: Option<String>,
+    /// The message may be an upstream's.
+    quotes: bool,
     /// When to come back.
     after: Option<Duration>,
 }
@@ -55,7 +57,7 @@ impl fmt::Display for RequestId {
 impl Refusal {
     pub(crate) fn new(status: u16, kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        Self { status, kind, message: message.into(), body: None, after: None }
+        Self { status, kind, message: message.into(), body: None, quotes: false, after: None }
     }
 
     pub(crate) fn invalid(message: impl Into<Cow<'static, str>>) -> Self {
@@ -69,6 +71,12 @@ impl Refusal {
     /// With the upstream's own words.
     pub(crate) fn with_body(mut self, body: Option<String>) -> Self {
         self.body = body;
+        self.quoting()
+    }
+
+    /// The message may be an upstream's, which may quote what was asked: it is not for logs.
+    pub(crate) fn quoting(mut self) -> Self {
+        self.quotes = true;
         self
     }
 
@@ -137,6 +145,11 @@ impl Refusal {
         &self.message
     }
 
+    /// What may be logged of it: its message, if that is of this gateway.
+    pub(crate) fn reason(&self) -> &str {
+        if self.quotes { "the upstream's" } else { &self.message }
+    }
+
     /// Whether it is trouble that will pass.
     pub(crate) fn will_pass(&self) -> bool {
         matches!(self.status.as_u16(), 429 | 503 | 529)
@@ -148,7 +161,7 @@ impl Refusal {
 
     /// The response, with headers that came from the upstream.
     pub(crate) fn response_over(self, headers: HeaderMap, id: &RequestId) -> Response {
-        tracing::info!(request_id = %id, status = self.status.as_u16(), reason = %self.message, "refused");
+        tracing::info!(request_id = %id, status = self.status.as_u16(), reason = self.reason(), "refused");
         let body = self.body.unwrap_or_else(|| error_body(&self.kind, &self.message, id));
         let mut response = Response::new(Body::from(body));
         *response.status_mut() = self.status;

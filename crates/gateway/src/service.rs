@@ -79,13 +79,7 @@ impl Service {
     ) -> Result<http::Response<UpstreamBody>, UpstreamFailure> {
         let member = self.fleet.get(upstream).ok_or(UpstreamFailure::Address)?;
         let sent = member.upstream.send(method, path, headers, body);
-        let answer = tokio::time::timeout(self.clocks.first_byte, sent)
-            .await
-            .unwrap_or(Err(UpstreamFailure::FirstByte));
-        if let Err(failure) = &answer {
-            tracing::warn!(upstream = &*member.name, error = %failure, cause = %failure.root(), "the upstream cannot be asked");
-        }
-        answer
+        tokio::time::timeout(self.clocks.first_byte, sent).await.unwrap_or(Err(UpstreamFailure::FirstByte))
     }
 
     /// Sends a request that is no stream to the first upstream.
@@ -100,7 +94,11 @@ impl Service {
         let first = self.fleet.first();
         headers.extend(self.fleet.credential(first, client));
         let answer =
-            self.ask(first, method, path, headers, body).await.map_err(|failure| self.refusal(&failure))?;
+            self.ask(first, method, path, headers, body).await.map_err(|failure| {
+                let upstream = self.fleet.name(first);
+                tracing::warn!(upstream, error = %failure, cause = %failure.root(), "the upstream cannot be asked");
+                self.refusal(&failure)
+            })?;
         match unusable(answer.status(), answer.headers()) {
             Some(refusal) => Err(refusal),
             None => Ok(answer),

@@ -11,7 +11,7 @@ use axum::response::Response;
 use bytes::Bytes;
 use futures_util::{FutureExt as _, stream};
 use http::{HeaderMap, StatusCode};
-use perennial_log::{Error, Kind, Outcome, Reader, Record};
+use perennial_log::{Error, Kind, Outcome, Reader, Record, StreamId};
 use perennial_protocol::{ApiError, End, ErrorKind, EventDecoder, Received, Transcript};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
@@ -35,10 +35,11 @@ pub(crate) async fn folded(
     clocks: Clocks,
     id: RequestId,
 ) -> Result<Response, Refusal> {
+    let stream = reader.stream();
     let mut folding: Folding = Box::pin(fold(reader, presence));
     let body = match tokio::time::timeout(clocks.ping, &mut folding).await {
         Ok(folded) => Body::from(folded?),
-        Err(_) => Body::from_stream(alive(folding, clocks, id)),
+        Err(_) => Body::from_stream(alive(folding, clocks, id, stream)),
     };
     let mut response = Response::new(body);
     *response.status_mut() = StatusCode::OK;
@@ -54,7 +55,7 @@ pub(crate) async fn message(mut reader: Reader) -> Result<(Bytes, Option<Outcome
     while reader.position().get() <= last {
         let Some(run) = reader.next().await.map_err(|error: Error| Refusal::of_log(&error))? else { break };
         for record in &run {
-            fold.apply(record)?;
+            fold.apply(reader.stream(), record)?;
             outcome = record.outcome();
         }
     }
@@ -69,7 +70,7 @@ struct Fold {
 }
 
 impl Fold {
-    fn apply(&mut self, record: &Record) -> Result<(), Refusal> {
+    fn apply(&mut self, stream: StreamId, record: &Record) -> Result<(), Refusal> {
         if record.kind != Kind::Event {
             return Ok(());
         }
@@ -81,7 +82,8 @@ impl Fold {
                 }
                 Ok(_) => {}
                 Err(error) => {
-                    tracing::warn!(%error, "the upstream sent an event that cannot be read");
+                    // Without the words of the error, which quote the event.
+                    tracing::warn!(%stream, event = error.event(), "the upstream sent an event that cannot be read");
                     let message =
                         "the upstream sent an event that cannot be read: the answer would be incomplete";
                     return Err(Refusal::new(502, ErrorKind::Api, message));
@@ -97,7 +99,7 @@ async fn fold(mut reader: Reader, _presence: Option<Presence>) -> Result<Bytes, 
     let mut fold = Fold::default();
     while let Some(run) = reader.next().await.map_err(|error| Refusal::of_log(&error))? {
         for record in &run {
-            fold.apply(record)?;
+            fold.apply(reader.stream(), record)?;
             if let Some(outcome) = record.outcome() {
                 return finish(fold.transcript, outcome, &Ending::decode(&record.payload));
             }
@@ -115,7 +117,7 @@ fn finish(transcript: Transcript, outcome: Outcome, ending: &Ending) -> Result<B
         End::Complete { .. } | End::Refused => write(transcript),
         End::Failed(error) => Err(failed(&error)),
         _ => Err(match &ending.error {
-            Some(error) => Refusal::new(error.status, error.kind.clone(), error.message.clone()),
+            Some(error) => Refusal::new(error.status, error.kind.clone(), error.message.clone()).quoting(),
             None => {
                 let message = format!("the stream is {outcome}, and its answer is incomplete");
                 Refusal::new(502, ErrorKind::Api, message)
@@ -144,15 +146,17 @@ fn alive(
     folding: Folding,
     clocks: Clocks,
     id: RequestId,
+    stream: StreamId,
 ) -> impl stream::Stream<Item = Result<Bytes, BrokenOff>> + Send {
     struct State {
         folding: Option<Folding>,
         ticks: Interval,
         id: RequestId,
+        stream: StreamId,
     }
     let mut ticks = interval_at(Instant::now(), clocks.ping);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    stream::try_unfold(State { folding: Some(folding), ticks, id }, |mut state| async move {
+    stream::try_unfold(State { folding: Some(folding), ticks, id, stream }, |mut state| async move {
         let Some(folding) = state.folding.as_mut() else { return Ok(None) };
         tokio::select! {
             folded = folding.fuse() => match folded {
@@ -161,7 +165,7 @@ fn alive(
                     Ok(Some((message, state)))
                 }
                 Err(refusal) => {
-                    tracing::warn!(request_id = %state.id, reason = refusal.message(), "a message is broken off");
+                    tracing::warn!(stream = %state.stream, request_id = %state.id, reason = refusal.reason(), "a message is broken off");
                     Err(BrokenOff)
                 }
             },

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use perennial_log::StreamId;
 use tokio::time::Sleep;
 
 use super::running::{Running, Stop};
@@ -29,6 +30,11 @@ impl Absence {
         let patience = running.policy.patience(&service.limits);
         let total = service.clocks.total.map(|total| Box::pin(tokio::time::sleep(total)));
         Self { running, patience, since: None, total }
+    }
+
+    /// The stream that may stop.
+    pub(crate) fn stream(&self) -> StreamId {
+        self.running.id
     }
 
     /// Ready once the generation is to stop. The task is woken when that may have changed.

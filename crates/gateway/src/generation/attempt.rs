@@ -114,7 +114,10 @@ impl Generation {
         };
         let answer = match self.absence.or(asking).await {
             Ok(Ok(answer)) => answer,
-            Ok(Err(failure)) => return Done::Failed(unasked(&failure, &self.service)),
+            Ok(Err(failure)) => {
+                tracing::warn!(stream = %self.running.id, upstream = asked.name(), error = %failure, cause = %failure.root(), "the upstream cannot be asked");
+                return Done::Failed(unasked(&failure, &self.service));
+            }
             Err(cut) => return Done::Stopped(cut),
         };
         let (mut head, body) = answer.into_parts();

@@ -158,7 +158,7 @@ impl Failure {
             Self::Answer(head, body) => Opened::Error(head, body),
             other => {
                 let error = other.end(id).error;
-                Opened::Refused(Refusal::new(error.status, error.kind, error.message))
+                Opened::Refused(Refusal::new(error.status, error.kind, error.message).quoting())
             }
         }
     }

@@ -368,7 +368,7 @@ impl Generation {
     }
 
     async fn end(&mut self, end: End, ending: Ending, note: AttemptNote) {
-        tracing::info!(stream = %self.running.id, outcome = %end.outcome, reason = %end.error.message, "the stream ends too early");
+        tracing::info!(stream = %self.running.id, outcome = %end.outcome, error = %end.error.kind, "the stream ends too early");
         let mut entries = vec![note.entry()];
         entries.extend(end.entries(ending));
         drop(self.append(&entries).await);

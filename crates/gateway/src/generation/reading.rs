@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use perennial_log::Time;
+use perennial_log::{StreamId, Time};
 
 use super::absence::Absence;
 use super::intake::{Intake, Unusable};
@@ -64,7 +64,7 @@ impl ReadClocks {
             return Poll::Ready(Some(halt));
         }
         // What has come goes into the log, before any clock is looked at.
-        let (came, halt) = gather(cx, body, intake);
+        let (came, halt) = gather(cx, body, intake, absence.stream());
         if halt.is_some() {
             return Poll::Ready(halt);
         }
@@ -90,7 +90,12 @@ impl ReadClocks {
 }
 
 /// Takes everything that the upstream has ready, up to a measure: whether there was something, and whether that was the end.
-fn gather(cx: &mut Context<'_>, body: &mut UpstreamBody, intake: &mut Intake) -> (bool, Option<Halt>) {
+fn gather(
+    cx: &mut Context<'_>,
+    body: &mut UpstreamBody,
+    intake: &mut Intake,
+    stream: StreamId,
+) -> (bool, Option<Halt>) {
     let mut bytes = 0;
     let mut time = None;
     while bytes < GATHER_BYTES {
@@ -107,7 +112,7 @@ fn gather(cx: &mut Context<'_>, body: &mut UpstreamBody, intake: &mut Intake) ->
                 }
             }
             Poll::Ready(Some(Err(error))) => {
-                tracing::info!(cause = %error.root(), "the upstream's stream broke");
+                tracing::info!(%stream, cause = %error.root(), "the upstream's stream broke");
                 return (true, Some(ended(intake)));
             }
             Poll::Ready(None) => return (true, Some(ended(intake))),

@@ -56,7 +56,7 @@ pub(crate) async fn events(
     match answer(&service, &stream, &asked, &headers).await {
         Ok(response) => response,
         // Any other status than 200 stops an `EventSource` for good.
-        Err(refusal) if refusal.will_pass() && wants_events(&asked, &headers) => come_back(&refusal),
+        Err(refusal) if refusal.will_pass() && wants_events(&asked, &headers) => come_back(&stream, &refusal),
         Err(refusal) => refusal.response(&RequestId::new()),
     }
 }
@@ -218,8 +218,8 @@ pub(crate) fn diverged_data(after: After, error: &Error) -> serde_json::Value {
 }
 
 /// Trouble that will pass, for an `EventSource`: nothing now, and when to come back.
-pub(crate) fn come_back(refusal: &Refusal) -> Response {
-    tracing::info!(reason = refusal.message(), "a reader is to come back later");
+pub(crate) fn come_back(stream: &str, refusal: &Refusal) -> Response {
+    tracing::info!(stream, reason = refusal.reason(), "a reader is to come back later");
     let mut body = BytesMut::from(COME_BACK);
     body.extend_from_slice(format!(": {}\n\n", refusal.message()).as_bytes());
     let mut response = Response::new(Body::from(body.freeze()));

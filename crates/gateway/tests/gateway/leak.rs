@@ -1,5 +1,6 @@
-//! Keys are nowhere: not in an answer, not in a trace, not on the disk, whatever goes wrong.
+//! Keys are nowhere: not in an answer, not in a trace, not on the disk, whatever goes wrong. Content is in no trace.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -52,6 +53,25 @@ impl Buffer {
 
     fn has(&self, word: &str) -> bool {
         has(&self.0.lock(), word)
+    }
+
+    /// The texts of answers in it that are long enough to be known again.
+    fn texts(&self) -> BTreeSet<String> {
+        let written = String::from_utf8_lossy(&self.0.lock()).into_owned();
+        let texts = written.split("\"text\":\"").skip(1).filter_map(|rest| rest.split('"').next());
+        texts.filter(|text| text.len() >= 12).map(str::to_owned).collect()
+    }
+
+    /// The lines about streams that do not say which.
+    fn nameless(&self) -> Vec<String> {
+        let written = String::from_utf8_lossy(&self.0.lock()).into_owned();
+        let about = |line: &&str| {
+            let module =
+                line.contains(" perennial_gateway::generation") || line.contains(" perennial_gateway::face");
+            // What a breaker does is about an upstream.
+            module && !line.contains("stream=strm_") && !line.contains("a breaker changes")
+        };
+        written.lines().filter(about).map(str::to_owned).collect()
     }
 }
 
@@ -187,6 +207,13 @@ async fn search(change: impl FnOnce(Builder) -> Builder) {
         assert!(!answers.has(key), "{key} was answered");
         assert!(!traces.has(key), "{key} was traced");
     }
+    assert!(!traces.has(MARK) && !traces.has("words on the sea"), "a request was traced");
+    let texts = answers.texts();
+    assert!(texts.len() > 20, "only {} texts", texts.len());
+    for text in texts {
+        assert!(!traces.has(&text), "{text} was traced");
+    }
+    assert_eq!(traces.nameless(), Vec::<String>::new());
 }
 
 /// Every file below a folder.
