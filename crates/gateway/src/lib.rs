@@ -43,6 +43,7 @@ mod seat;
 mod server;
 mod service;
 mod streams;
+mod traces;
 mod upstream;
 mod web;
 
@@ -55,4 +56,6 @@ pub use limits::{
     MaxStreamsPerKey, MaxUnread,
 };
 pub use reload::Reloader;
+#[cfg(feature = "otel")]
+pub use traces::TraceOptions;
 pub use upstream::{BreakerPolicy, UpstreamOptions};

@@ -5,6 +5,7 @@ mod ask;
 mod decode;
 mod doctor;
 mod explain;
+mod log;
 mod money;
 mod rig;
 mod services;

@@ -25,6 +25,8 @@ mod settle;
 mod shutdown;
 mod socket;
 mod stop;
+#[cfg(feature = "otel")]
+mod traces;
 mod truth;
 mod verbatim;
 mod wire;
