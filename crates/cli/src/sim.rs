@@ -6,15 +6,19 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use perennial_sim::{Pace, Scenario, Simulator};
 
+use crate::Run;
 use crate::exit::{Exit, Failure};
 use crate::listen::{self, Signals};
-use crate::{Run, logging};
+use crate::logging::{Format, Logging};
 
 #[derive(Debug, Args)]
 pub(crate) struct SimArgs {
     /// Where to listen; port 0 takes any free port
     #[arg(long, value_name = "ADDR", value_parser = listen::address, default_value = "127.0.0.1:8788", env = "PERENNIAL_SIM_LISTEN")]
     listen: SocketAddr,
+    /// What a line of the log is, on standard error
+    #[arg(long, value_name = "FORMAT", default_value = "text", env = "PERENNIAL_LOG_FORMAT")]
+    log_format: Format,
     #[command(flatten)]
     simulator: SimulatorArgs,
 }
@@ -79,7 +83,7 @@ fn read_scenario(file: &Path) -> Result<Scenario, Failure> {
 }
 
 pub(crate) fn run(args: &SimArgs) -> Run {
-    logging::start();
+    Logging::from_env(args.log_format).start();
     let simulator =
         args.simulator.builder()?.build().map_err(|error| Failure::new(Exit::Configuration, error))?;
     listen::runtime()?.block_on(async {

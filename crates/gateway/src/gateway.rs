@@ -22,6 +22,9 @@ use crate::metrics::Metrics;
 use crate::reload::{self, Current, Reloader};
 use crate::server;
 use crate::service::Service;
+use crate::traces::Traces;
+#[cfg(feature = "otel")]
+use crate::traces::{TraceOptions, Unexportable};
 use crate::upstream::{BreakerPolicy, Fleet, NotAnUpstream, UpstreamOptions};
 
 /// A gateway that is ready to serve. See the [crate documentation](crate).
@@ -50,6 +53,8 @@ pub struct Builder {
     fallback: Fallback,
     ledger: Option<Arc<Ledger>>,
     guard: Guard,
+    #[cfg(feature = "otel")]
+    traces: Option<TraceOptions>,
 }
 
 /// A gateway that cannot be built as asked.
@@ -69,6 +74,9 @@ enum Unbuildable {
     Secret(#[source] io::Error),
     #[error("{0}")]
     Open(#[source] RunError),
+    #[cfg(feature = "otel")]
+    #[error(transparent)]
+    Traces(Unexportable),
     #[error("`{0}` is no origin; give one like https://app.example, without a path")]
     Origin(String),
 }
@@ -120,6 +128,8 @@ impl Gateway {
             fallback: Fallback::default(),
             ledger: None,
             guard: Guard::default(),
+            #[cfg(feature = "otel")]
+            traces: None,
         }
     }
 
@@ -296,6 +306,14 @@ impl Builder {
         self
     }
 
+    /// Where traces go; see [`TraceOptions`]. Without, none are made.
+    #[cfg(feature = "otel")]
+    #[must_use]
+    pub fn traces(mut self, traces: TraceOptions) -> Self {
+        self.traces = Some(traces);
+        self
+    }
+
     /// See [`Limits`].
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
@@ -340,6 +358,13 @@ impl Builder {
             secret,
             ledger: ledger.clone(),
         };
+        let traces = match before {
+            Some(before) => before.traces.clone(),
+            #[cfg(feature = "otel")]
+            None => Traces::new(self.traces.as_ref()).map_err(Unbuildable::Traces)?,
+            #[cfg(not(feature = "otel"))]
+            None => Traces::default(),
+        };
         let cache = self.fallback.cache.unwrap_or_default();
         let budget = self.recovery.budget;
         let retries = before.filter(|before| before.recovery.budget == budget);
@@ -353,6 +378,7 @@ impl Builder {
             fallback: self.fallback,
             ledger,
             guard: self.guard,
+            traces,
             metrics: before.map_or_else(|| Arc::new(Metrics::new()), |before| Arc::clone(&before.metrics)),
             retries: retries
                 .map_or_else(|| Arc::new(RetryBucket::new(budget)), |before| Arc::clone(&before.retries)),

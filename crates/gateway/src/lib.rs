@@ -43,6 +43,7 @@ mod seat;
 mod server;
 mod service;
 mod streams;
+mod traces;
 mod upstream;
 mod web;
 
@@ -56,4 +57,6 @@ pub use limits::{
 };
 pub use perennial_recovery::{MaxHops, MaxRetryAfter, RetryBudget, RetryPolicy};
 pub use reload::Reloader;
+#[cfg(feature = "otel")]
+pub use traces::TraceOptions;
 pub use upstream::{BreakerPolicy, UpstreamOptions};

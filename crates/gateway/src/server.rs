@@ -37,6 +37,8 @@ pub(crate) async fn run(
 ) {
     // What is asked of it holds for all settings.
     let service = current.service();
+    #[cfg(feature = "otel")]
+    service.traces.start(&service.log);
     // Beside the accepting: who reads or stops a stream that is not settled yet waits for it, and nobody else.
     let settling = Arc::clone(&service);
     let settling = tokio::spawn(async move {
@@ -94,6 +96,8 @@ pub(crate) async fn run(
             tracing::warn!("connections whose clients do not read are closed");
         }
     }
+    #[cfg(feature = "otel")]
+    service.traces.close().await;
 }
 
 /// A seat, if one is left. Nobody else takes any.

@@ -19,6 +19,7 @@ use crate::limits::{Clocks, Limits};
 use crate::metrics::Metrics;
 use crate::refusal::Refusal;
 use crate::streams::IdempotencyKeys;
+use crate::traces::Traces;
 use crate::upstream::{Fleet, UpstreamBody, UpstreamFailure};
 
 /// One state of the settings, and what all of them share. It never changes: [`Reloader`](crate::Reloader) makes another one.
@@ -30,6 +31,7 @@ pub(crate) struct Service {
     pub(crate) recovery: Recovery,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) guard: Guard,
+    pub(crate) traces: Traces,
     pub(crate) fleet: Fleet,
     /// How much of the traffic may be further attempts.
     pub(crate) retries: Arc<RetryBucket>,

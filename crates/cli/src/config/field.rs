@@ -12,6 +12,7 @@ use perennial_sim::Pace;
 use super::secret::Secret;
 use super::value::Value;
 use crate::listen;
+use crate::logging::{Filter, Format};
 
 /// What a number may be; of spans, in seconds.
 pub(crate) type Range = RangeInclusive<f64>;
@@ -88,6 +89,7 @@ macro_rules! words {
 words! {
     OnClock { "recover" => Self::Recover, "fall_back" => Self::FallBack, "fail" => Self::Fail }
     Guard { "off" => Self::Off, "warn" => Self::Warn, "stop" => Self::Stop }
+    Format { "text" => Self::Text, "json" => Self::Json }
     Durability { "memory" => Self::Memory, "process" => Self::Process, "always" => Self::Always }
 }
 
@@ -183,6 +185,20 @@ impl Field for OnDisconnect {
 
     fn show(&self) -> Option<String> {
         Some(format!("\"{self}\""))
+    }
+}
+
+impl Field for Filter {
+    fn allowed(_: &Range) -> String {
+        "a level (`error`, `warn`, `info`, `debug`, `trace` or `off`), or levels of parts such as \"warn,perennial_gateway=info\"".to_owned()
+    }
+
+    fn read(value: &Value<'_>, _: &Range) -> Option<Self> {
+        Self::read(value.text()?)
+    }
+
+    fn show(&self) -> Option<String> {
+        self.as_str().to_owned().show()
     }
 }
 
@@ -287,6 +303,7 @@ macro_rules! optional {
 
 optional! {
     Secret, "a secret: as it is, or \"env:NAME\", or \"file:PATH\"", |value| Secret::read(value.text()?, value.folder, value.at);
+    Url, Url::allowed(&(0.0..=0.0)), |value| Field::read(value, &(0.0..=0.0));
     String, "a text", |value| value.text().filter(|text| !text.trim().is_empty()).map(str::to_owned);
     PathBuf, "a path", |value| value.text().filter(|text| !text.is_empty()).map(|path| value.folder.join(path));
     u64, "a whole number", |value| value.whole();

@@ -22,6 +22,7 @@ pub(crate) use self::file::{File, find, read};
 pub(crate) use self::secret::Secret;
 pub(crate) use self::settings::changed_at_start;
 pub(crate) use self::wrong::Wrongs;
+use crate::logging::Logging;
 use crate::sim::SimulatorArgs;
 
 /// Where requests go that have a key and no address.
@@ -44,6 +45,8 @@ pub(crate) struct Config {
     pub(crate) breaker: BreakerPolicy,
     pub(crate) fallback: StandIns,
     pub(crate) guard: Guard,
+    pub(crate) log: Logging,
+    pub(crate) trace: Tracing,
     pub(crate) simulator: SimulatorArgs,
 }
 
@@ -81,6 +84,14 @@ pub(crate) struct Mending {
     pub(crate) how: Recovery,
 }
 
+/// Where traces go.
+#[derive(Clone, Debug)]
+pub(crate) struct Tracing {
+    pub(crate) endpoint: Option<Url>,
+    pub(crate) service_name: String,
+    pub(crate) authorization: Option<Secret>,
+}
+
 /// What stands in for an answer.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct StandIns {
@@ -106,8 +117,16 @@ impl Default for Config {
             breaker: BreakerPolicy::default(),
             fallback: StandIns::default(),
             guard: Guard::default(),
+            log: Logging::default(),
+            trace: Tracing::default(),
             simulator: SimulatorArgs::default(),
         }
+    }
+}
+
+impl Default for Tracing {
+    fn default() -> Self {
+        Self { endpoint: None, service_name: "perennial".to_owned(), authorization: None }
     }
 }
 

@@ -144,6 +144,13 @@ pub(crate) const SETTINGS: &[Setting<Config>] = &[
 
     config!("guard.repetition", "What is done about an answer that goes round in circles: off, warn or stop.", guard).variable("PERENNIAL_GUARD"),
 
+    config!("log.format", "What a line of the log is, on standard error: text or json.", log.format).at_start(),
+    config!("log.filter", "How much is logged: a level, or levels of parts, such as warn,perennial_gateway=info.", log.filter).at_start().variable("PERENNIAL_LOG"),
+
+    config!("trace.endpoint", "A collector that takes OTLP over HTTP; without one no traces are made. Where it has no path, /v1/traces is put behind it.", trace.endpoint).at_start().variable("OTEL_EXPORTER_OTLP_ENDPOINT").sample("\"http://127.0.0.1:4318\""),
+    config!("trace.service_name", "What this service is called there.", trace.service_name).at_start().variable("OTEL_SERVICE_NAME"),
+    config!("trace.authorization", "The header `authorization` for it.", trace.authorization).at_start().sample("\"env:COLLECTOR_TOKEN\""),
+
     config!("simulator.replay", "Answer model replay:NAME with the bytes of NAME.sse in this folder.", simulator.replay).at_start().sample("\"recordings\""),
     config!("simulator.seed", "Same seed, same answers, waits and faults.", simulator.seed).at_start().sample("7"),
     config!("simulator.pace", "How fast it answers.", simulator.pace).at_start().sample("\"instant\""),
@@ -166,6 +173,11 @@ pub(crate) const SECTIONS: &[(&str, &str)] = &[
     ("breaker", "When an upstream that keeps failing for a model is left alone."),
     ("fallback", "What stands in for an answer."),
     ("guard", "What is watched for."),
+    (
+        "log",
+        "What is said of the service itself. Lines about a stream have its id; none has content, and none a key.",
+    ),
+    ("trace", "Each stream, once it has ended, as spans for OpenTelemetry; without content."),
     ("simulator", "The embedded simulator, where it answers."),
 ];
 

@@ -10,6 +10,7 @@ use perennial_gateway::OnDisconnect;
 use crate::config::{self, Config, File, Origin, Secret, Upstream, Url, Wrongs};
 use crate::exit::{Failure, say};
 use crate::ledger::MoneyArgs;
+use crate::logging::Format;
 use crate::sim::SimulatorArgs;
 use crate::store::StoreArgs;
 use crate::{listen, seconds};
@@ -85,6 +86,9 @@ pub(crate) struct ServeArgs {
     /// Seconds that running streams get to end once the service is to stop [default: 600]
     #[arg(long, value_name = "SECONDS", value_parser = seconds, help_heading = "Clocks")]
     drain: Option<Duration>,
+    /// What a line of the log is, on standard error [default: text]
+    #[arg(long, value_name = "FORMAT", env = "PERENNIAL_LOG_FORMAT")]
+    log_format: Option<Format>,
     #[command(flatten, next_help_heading = "Embedded simulator")]
     simulator: SimulatorArgs,
 }
@@ -150,6 +154,7 @@ impl ServeArgs {
         put(&mut clocks.progress, self.progress);
         put(&mut clocks.drain, self.drain);
         clocks.total = self.total.or(clocks.total);
+        put(&mut config.log.format, self.log_format);
         self.simulator.over(&mut config.simulator);
         Ok(config)
     }

@@ -14,7 +14,7 @@ use self::target::Simulator;
 use crate::config::{self, Config, File};
 use crate::exit::{Exit, Failure, say};
 use crate::listen::{self, Hangups, Signals};
-use crate::{Run, ledger, logging};
+use crate::{Run, ledger};
 
 /// What runs, and what it was told.
 struct Running<'a> {
@@ -29,7 +29,6 @@ struct Running<'a> {
 }
 
 pub(crate) fn run(args: &ServeArgs) -> Run {
-    logging::start();
     listen::runtime()?.block_on(Box::pin(serve(args)))
 }
 
@@ -49,6 +48,7 @@ fn build(builder: perennial_gateway::Builder) -> Result<Gateway, Failure> {
 async fn serve(args: &ServeArgs) -> Run {
     let file = config::find(args.config.as_deref());
     let config = args.over(file.as_ref())?;
+    config.log.start();
     // The embedded simulator lives as long as this.
     let mut simulator = Simulator::default();
     let builder = target::builder(&config, &mut simulator).await?;

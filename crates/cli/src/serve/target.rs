@@ -2,6 +2,8 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+#[cfg(feature = "otel")]
+use perennial_gateway::TraceOptions;
 use perennial_gateway::{Builder, Fallback, Gateway, Key, MaxHops, UpstreamOptions};
 
 use crate::config::{CLAUDE_API, Config, Upstream};
@@ -92,6 +94,27 @@ fn settings(config: &Config, builder: Builder) -> Result<Builder, Failure> {
     }
     for origin in &config.allow_origins {
         builder = builder.allow_origin(&origin.0);
+    }
+    traces(config, builder)
+}
+
+/// With traces, where they are wanted.
+#[cfg(feature = "otel")]
+fn traces(config: &Config, builder: Builder) -> Result<Builder, Failure> {
+    let Some(endpoint) = &config.trace.endpoint else { return Ok(builder) };
+    let mut traces = TraceOptions::new(&endpoint.0).service_name(&config.trace.service_name);
+    if let Some(secret) = &config.trace.authorization {
+        let key = secret.key().map_err(|wrong| Failure::new(Exit::Configuration, wrong))?;
+        traces = traces.header(reqwest::header::AUTHORIZATION, key);
+    }
+    Ok(builder.traces(traces))
+}
+
+#[cfg(not(feature = "otel"))]
+fn traces(config: &Config, builder: Builder) -> Result<Builder, Failure> {
+    if config.trace.endpoint.is_some() {
+        let message = "trace.endpoint: this command was built without traces (the feature `otel`)";
+        return Err(Failure::new(Exit::Configuration, message));
     }
     Ok(builder)
 }

@@ -6,6 +6,7 @@ mod config;
 mod decode;
 mod doctor;
 mod explain;
+mod log;
 mod money;
 mod rig;
 mod services;

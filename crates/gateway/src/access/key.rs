@@ -27,6 +27,12 @@ impl Key {
         sendable.then(|| Self(key.into()))
     }
 
+    /// The key itself, to be sent.
+    #[cfg(feature = "otel")]
+    pub(crate) fn expose(&self) -> &str {
+        &self.0
+    }
+
     /// The header value after `scheme`, marked so that it is not logged.
     fn header(&self, scheme: &str) -> HeaderValue {
         let value = format!("{scheme}{}", self.0);

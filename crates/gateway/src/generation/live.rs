@@ -197,6 +197,7 @@ impl Drop for Place {
             }
         }
         drop(state);
+        self.service.traces.ended(self.running.id);
         self.running.set_ended();
     }
 }

@@ -69,6 +69,7 @@ async fn interrupt(service: &Arc<Service>, head: &Head) -> Result<(), Error> {
     let mut writer = take_over(service, head).await?;
     let ending = Ending::failed(Cut::Crash.error(None));
     writer.append(&[ending.entry(Cut::Crash.outcome())]).await?;
+    service.traces.ended(head.stream);
     tracing::info!(stream = %head.stream, "a stream that an earlier process left is interrupted");
     Ok(())
 }

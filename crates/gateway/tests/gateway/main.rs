@@ -26,6 +26,8 @@ mod shutdown;
 mod socket;
 mod stop;
 mod timeline;
+#[cfg(feature = "otel")]
+mod traces;
 mod truth;
 mod verbatim;
 mod wire;
