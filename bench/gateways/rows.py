@@ -43,9 +43,14 @@ class Lane:
         body["metadata"] = {"user_id": f"run-{self.count}"}
         return {**body, **({"tools": TOOLS} if tools else {})}
 
+    def headers(self) -> dict:
+        """Of the last request: by one of them the simulator knows its attempts, also one that asks for the rest of an answer."""
+        return {**self.peer.headers, "perennial-sim-key": f"run-{self.count}"}
+
     def ask(self, words: str, patience: float = PATIENCE, tools: bool = False, leave_after: float | None = None) -> raw.Stream:
         self.simulator.arm(f"{PACE};{words}")
-        stream = raw.ask(self.peer.url, self.peer.key, self.peer.headers, self.request(tools), patience, leave_after)
+        request = self.request(tools)
+        stream = raw.ask(self.peer.url, self.peer.key, self.headers(), request, patience, leave_after)
         self.seen += stream.body + json.dumps(stream.headers).encode()
         return stream
 

@@ -105,7 +105,8 @@ def run_catalogue(peer: peers.Peer, lane: rows.Lane, catalogue: list[dict], only
         # One token a second is slow, and not a fault; ten are as slow as a test can wait for.
         words = "drip=10" if fault["name"] == "drip" else fault["words"]
         lane.simulator.arm(words)
-        answer = sdk.ask(base_url=peer.url, key=peer.key, headers=peer.headers, request=lane.request())
+        request = lane.request()
+        answer = sdk.ask(base_url=peer.url, key=peer.key, headers=lane.headers(), request=request)
         posts = lane.simulator.posts()
         verdict = judge(answer, posts, lane.whole, fault["expect"])
         outcome = {"verdict": verdict, "kind": answer.get("kind"), "error": answer.get("error"), "posts": len(posts), "resent": resent(posts)}

@@ -10,8 +10,8 @@ use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
 
 /// An estimate may be off by so much of what was billed,
 const OFF: f64 = 0.05;
-/// and by so many tokens, since a few words have no better estimate.
-const OFF_TOKENS: u64 = 8;
+/// and by so many tokens: the event in which a cut fell was made, and is billed, and nobody has it. Of a tool's input that is a whole member.
+const OFF_TOKENS: u64 = 16;
 /// So many differences are kept in words.
 const KEPT: usize = 5;
 
@@ -225,7 +225,7 @@ mod tests {
     #[test]
     fn an_estimate_is_near_or_it_is_not() {
         let billed = Sums { input: 1000, output: 200, ..Sums::default() };
-        for (output, near) in [(200, true), (210, true), (190, true), (211, false), (0, false)] {
+        for (output, near) in [(200, true), (216, true), (184, true), (217, false), (0, false)] {
             assert_eq!(Sums { output, ..billed }.is_near(&billed), near, "{output}");
         }
         assert!(Sums { output: 5, input: 1000, ..Sums::default() }.is_near(&Sums {
