@@ -128,12 +128,12 @@ class Direct(Peer):
 
 class Perennial(Peer):
     name = "Perennial"
-    about = f"`perennial serve` with its log on disk; silence of {SILENCE} s ends an attempt, 20 s without content too; the budget for retries and the breaker are set aside. Everything else is as it is by default."
+    about = f"`perennial serve` with its log on disk; silence of {SILENCE} s ends an attempt, 8 s without a head or without content too; the budget for retries and the breaker are set aside. Everything else is as it is by default."
 
     def start(self) -> None:
         port = free_port()
         # One trouble after the other, as here, is what a breaker and a budget for retries are there to stop.
-        settings = f"[clocks]\nsilence = {SILENCE}\nprogress = 20\n[retry]\nreserve = 1000000.0\nshare = 10.0\n[breaker]\nmin_attempts = 1000000\n"
+        settings = f"[clocks]\nsilence = {SILENCE}\nfirst_byte = 8\nprogress = 8\n[retry]\nreserve = 1000000.0\nshare = 10.0\n[breaker]\nmin_attempts = 1000000\n"
         (self.folder / "perennial.toml").write_text(settings, encoding="utf-8")
         command = [str(self.binary), "serve", "--listen", f"127.0.0.1:{port}", "--upstream", self.simulator.url]
         command += ["--config", str(self.folder / "perennial.toml"), "--data", str(self.folder / "log")]

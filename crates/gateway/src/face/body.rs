@@ -12,7 +12,6 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue};
 use http_body::Frame;
 use perennial_log::{Kind, Outcome, Position, Reader, Record, Run};
-use perennial_protocol::sse::Decoder;
 use perennial_protocol::{Event, Received};
 use serde_json::json;
 
@@ -20,7 +19,7 @@ use super::shelf::write;
 use super::{Face, LogEvent, Shelf, sse};
 use crate::clock::Clock;
 use crate::generation::Presence;
-use crate::record::Ending;
+use crate::record::{Ending, frames};
 use crate::refusal::Refusal;
 
 /// The most that goes out in one piece, about; a single record may be larger.
@@ -216,11 +215,12 @@ fn is_last_event(record: &Record) -> bool {
     if record.kind != Kind::Event || record.payload.starts_with(b"event: content_block_delta") {
         return false;
     }
-    let mut decoder = Decoder::new();
-    let mut input = &record.payload[..];
-    let Some(Ok(frame)) = decoder.next_frame(&mut input) else { return false };
-    let event = Received::read(frame).map(|received| received.event);
-    matches!(event, Ok(Some(Event::MessageStop | Event::Error(_))))
+    let mut is_last = false;
+    frames(&record.payload, |frame| {
+        let event = Received::read(frame).map(|received| received.event);
+        is_last |= matches!(event, Ok(Some(Event::MessageStop | Event::Error(_))));
+    });
+    is_last
 }
 
 impl http_body::Body for FaceBody {

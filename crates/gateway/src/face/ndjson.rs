@@ -4,22 +4,21 @@ use std::fmt::Write as _;
 
 use bytes::BytesMut;
 use perennial_log::{Kind, Record};
-use perennial_protocol::sse::{Decoder, Frame};
+use perennial_protocol::sse::Frame;
 
 use super::LogEvent;
+use crate::record::frames;
 
 /// Writes a record's line, if it has one. `lead` stands before its members: nothing, or members of the caller's own with a comma after them.
 pub(crate) fn write(record: &Record, lead: &[u8], out: &mut BytesMut) {
     if record.kind == Kind::Event {
-        let mut decoder = Decoder::new();
-        let mut input = &record.payload[..];
-        if let Some(Ok(frame)) = decoder.next_frame(&mut input)
-            && frame.data().is_some()
-        {
-            begin(record, lead, &frame.event_lossy(), out);
-            write_data(&frame, out);
-            out.extend_from_slice(b"}\n");
-        }
+        frames(&record.payload, |frame| {
+            if frame.data().is_some() {
+                begin(record, lead, &frame.event_lossy(), out);
+                write_data(&frame, out);
+                out.extend_from_slice(b"}\n");
+            }
+        });
     } else if let Some(event) = LogEvent::of(record) {
         begin(record, lead, event.name, out);
         // Writing to memory does not fail.

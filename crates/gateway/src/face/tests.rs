@@ -329,3 +329,30 @@ fn a_face_is_chosen_by_name_or_by_media_type() {
     assert_eq!(Face::of(Some("text"), &http::HeaderMap::new()), Some(Face::Text));
     assert_eq!(Face::of(Some("xml"), &http::HeaderMap::new()), None);
 }
+
+/// Where the two bytes of a line end came in two pieces, the second stands before the next event.
+#[test]
+fn a_line_end_in_two_pieces_hides_nothing() {
+    let delta = |text: &str| {
+        format!(
+            "event: content_block_delta\r\ndata: {{\"type\":\"content_block_delta\",\"index\":0,\"delta\":{{\"type\":\"text_delta\",\"text\":\"{text}\"}}}}\r\n\r"
+        )
+    };
+    let stop = "\nevent: message_stop\r\ndata: {\"type\":\"message_stop\"}\r\n\r";
+    let entries = vec![
+        Entry::event(delta("a")),
+        Entry::event(format!("\n{}", delta("b"))),
+        Entry::event(format!("\n{}", delta("c"))),
+        Entry::event(stop),
+    ];
+    let end = Entry::terminal(Outcome::Completed, r#"{"stop_reason":"end_turn","usage":null,"error":null}"#);
+    run(async {
+        let told = tell(&(vec![(false, entries)], end), async |_, _| {}).await;
+        let (text, _) = read(body(&told, Face::Text, After::Start, None).await).await;
+        assert_eq!(String::from_utf8_lossy(&text), "abc");
+        let (lines, _) = read(body(&told, Face::Ndjson, After::Start, None).await).await;
+        let lines = String::from_utf8_lossy(&lines);
+        assert_eq!(lines.matches("text_delta").count(), 3, "{lines}");
+        assert_eq!(lines.matches("\"message_stop\"").count(), 2, "{lines}");
+    });
+}

@@ -2,18 +2,17 @@
 
 use bytes::BytesMut;
 use perennial_log::{Kind, Record};
-use perennial_protocol::sse::Decoder;
 use perennial_protocol::{ContentBlock, Delta, Event, Received};
+
+use crate::record::frames;
 
 /// False where a record may have text and cannot be read: what follows would look whole and not be.
 pub(super) fn write(record: &Record, out: &mut BytesMut) -> bool {
     if record.kind != Kind::Event {
         return true;
     }
-    let mut decoder = Decoder::new();
-    let mut input = &record.payload[..];
-    let Some(Ok(frame)) = decoder.next_frame(&mut input) else { return true };
-    match Received::read(frame).map(|received| received.event) {
+    let mut is_readable = true;
+    frames(&record.payload, |frame| match Received::read(frame).map(|received| received.event) {
         Ok(Some(Event::ContentBlockDelta { delta: Delta::Text(text), .. })) => {
             out.extend_from_slice(text.as_bytes());
         }
@@ -23,7 +22,7 @@ pub(super) fn write(record: &Record, out: &mut BytesMut) -> bool {
             }
         }
         Ok(_) => {}
-        Err(_) => return false,
-    }
-    true
+        Err(_) => is_readable = false,
+    });
+    is_readable
 }

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use bytes::Bytes;
 use perennial_ledger::{Outcome as Billed, Row};
 use perennial_log::{After, Kind, Log, Reader, StreamId};
-use perennial_protocol::sse::Decoder;
 use perennial_protocol::{Delta, Event, Received, Usage};
 use perennial_tokens::{TOOL_PREAMBLE, count as estimate_tokens};
 
@@ -16,7 +15,7 @@ use super::Generation;
 use super::attempt::Asked;
 use super::failure::Failure;
 use crate::access::Owner;
-use crate::record::{AttemptNote, Cut, Order};
+use crate::record::{AttemptNote, Cut, Order, frames};
 use crate::service::Service;
 
 /// How an attempt was over.
@@ -198,18 +197,14 @@ impl Said {
     }
 
     fn add(&mut self, payload: &[u8]) {
-        let mut decoder = Decoder::new();
-        let mut input = payload;
-        while let Some(Ok(frame)) = decoder.next_frame(&mut input) {
-            match Received::read(frame).map(|received| received.event) {
-                Ok(Some(Event::ContentBlockDelta {
-                    delta: Delta::Text(said) | Delta::InputJson(said) | Delta::Thinking { thinking: said, .. },
-                    ..
-                })) => self.tokens += estimate_tokens(&said),
-                Ok(Some(Event::MessageStart(message))) => self.known.update(&message.usage),
-                _ => {}
-            }
-        }
+        frames(payload, |frame| match Received::read(frame).map(|received| received.event) {
+            Ok(Some(Event::ContentBlockDelta {
+                delta: Delta::Text(said) | Delta::InputJson(said) | Delta::Thinking { thinking: said, .. },
+                ..
+            })) => self.tokens += estimate_tokens(&said),
+            Ok(Some(Event::MessageStart(message))) => self.known.update(&message.usage),
+            _ => {}
+        });
     }
 
     fn usage(self) -> Usage {

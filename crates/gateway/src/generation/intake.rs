@@ -131,7 +131,9 @@ impl Intake {
         };
         let is_blank = raw.iter().all(|byte| matches!(byte, b'\r' | b'\n'));
         let is_plain = self.seen.sight(&frame, &mut self.sightings) == Sight::Plain;
-        let whole = whole && is_plain;
+        // The first words of an answer, if they lack their end: without them nobody has seen anything, and it can be asked for again.
+        let is_first = !self.seen.content && frame.event() == b"content_block_delta";
+        let whole = whole && is_plain && !is_first;
         let entry = match &mut self.joining {
             _ if whole && self.seen.note(&frame) => return self.seen.keep_back(raw, time),
             None if whole || is_blank => Entry::event(raw),

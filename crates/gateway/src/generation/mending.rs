@@ -8,11 +8,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::HeaderMap;
 use perennial_log::{After, Error, Kind, Log, Reader, StreamId};
-use perennial_protocol::sse::Decoder;
 use perennial_recovery::{MaxHops, Plan, RetryBudget, RetryPolicy, Told};
 
 use super::intake::Joining;
-use crate::record::{AttemptNote, Ending, Next, Order, SeamNote};
+use crate::record::{AttemptNote, Ending, Next, Order, SeamNote, frames};
 
 /// How many tokens all attempts for one answer may come to, input included, for another one to go on with it. 1,000,000.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -184,14 +183,5 @@ impl Left {
             Plan::Finish(frame) => Remedy::Finish(frame),
             Plan::Refuse(reason) => Remedy::None(reason.to_string()),
         }
-    }
-}
-
-/// The frames of a record.
-fn frames(payload: &[u8], mut each: impl FnMut(perennial_protocol::sse::Frame<'_>)) {
-    let mut decoder = Decoder::new();
-    let mut input = payload;
-    while let Some(Ok(frame)) = decoder.next_frame(&mut input) {
-        each(frame);
     }
 }

@@ -3,11 +3,13 @@
 mod attempt;
 mod cut;
 mod ending;
+mod frames;
 mod order;
 mod seam;
 
 pub(crate) use self::attempt::{AttemptNote, Next};
 pub(crate) use self::cut::Cut;
 pub(crate) use self::ending::{EndError, Ending};
+pub(crate) use self::frames::frames;
 pub(crate) use self::order::{Idempotency, Order};
 pub(crate) use self::seam::SeamNote;
