@@ -1,0 +1,22 @@
+//! Incremental markdown: text in pieces of any size to a tape of operations, and sinks for HTML, plain text and terminals.
+#![forbid(unsafe_code)]
+
+mod cut;
+mod definitions;
+mod document;
+mod hold;
+mod html;
+mod late;
+mod log;
+mod parse;
+mod piece;
+mod policy;
+mod renderer;
+mod settle;
+mod tape;
+mod text;
+
+pub use html::Html;
+pub use policy::Links;
+pub use renderer::{Renderer, Settings, batch};
+pub use tape::{Align, Change, Node, Op, TAPE_VERSION, Tape, TapeError};
