@@ -159,7 +159,7 @@ impl Renderer {
         let pieces = polish(parsed.pieces.clone(), self.in_fence(), self.settings.links);
         self.log.advance(&pieces, &mut out);
         let whole = Cut { at: self.text.len() - self.context, pieces: parsed.pieces.len(), path: Vec::new() };
-        self.freeze(&parsed, &whole, &mut out);
+        self.freeze(&parsed, &whole, &[], &mut out);
         self.patch_late(true, &mut out);
         let work = self.work;
         *self = Self::with_settings(self.settings);
@@ -307,7 +307,11 @@ impl Renderer {
             let path: Vec<Container> = cut.path.iter().map(|(_, container)| container.clone()).collect();
             self.spend(next.len());
             let again = parse(&next, &path, &self.definitions, self.settings.links);
-            if !same(&again.pieces, &parsed.pieces[cut.pieces..]) || !self.freeze(parsed, &cut, out) {
+            if !same(&again.pieces, &parsed.pieces[cut.pieces..]) {
+                continue;
+            }
+            let loose = self.probe(parsed, &cut);
+            if !self.freeze(parsed, &cut, &loose, out) {
                 continue;
             }
             next.push_str(&self.text[self.solid..]);
@@ -323,8 +327,42 @@ impl Renderer {
         }
     }
 
+    /// Which containers of a cut's path are lists known to be loose.
+    ///
+    /// A list is seen to be loose by its paragraphs, and it may have none so far. So one is put behind the cut, as a further
+    /// item of each list.
+    fn probe(&mut self, parsed: &Parsed, cut: &Cut) -> Vec<bool> {
+        let mut loose: Vec<bool> = cut
+            .path
+            .iter()
+            .map(|(source, _)| match source {
+                Source::Path(at) => parsed.loose[*at],
+                Source::Piece(at) => parsed.pieces[*at].loose,
+            })
+            .collect();
+        let unknown = cut.path.iter().zip(&loose).any(|((source, container), loose)| {
+            container.kind == ContainerKind::List && matches!(source, Source::Piece(_)) && !loose
+        });
+        if unknown {
+            let mut text = self.text[..self.context + cut.at].to_owned();
+            for (_, container) in cut.path.iter().rev() {
+                if container.kind == ContainerKind::List {
+                    text.push_str(&container.stub);
+                }
+            }
+            self.spend(text.len());
+            let probed = parse(&text, &self.path, &self.definitions, self.settings.links);
+            for ((source, _), loose) in cut.path.iter().zip(&mut loose) {
+                if let Source::Piece(at) = source {
+                    *loose |= probed.pieces.get(*at).is_some_and(|piece| piece.loose);
+                }
+            }
+        }
+        loose
+    }
+
     /// Freezes what stands before a cut; false, and nothing is changed, when the tape does not say it.
-    fn freeze(&mut self, parsed: &Parsed, cut: &Cut, out: &mut Vec<Op>) -> bool {
+    fn freeze(&mut self, parsed: &Parsed, cut: &Cut, loose: &[bool], out: &mut Vec<Op>) -> bool {
         let links = self.settings.links;
         let before = polish(parsed.pieces[..cut.pieces].to_vec(), self.in_fence(), links);
         let Some(ops) = self.log.freeze(&before, out) else { return false };
@@ -344,11 +382,11 @@ impl Renderer {
             })
             .collect();
         let mut open = Vec::with_capacity(cut.path.len());
-        for (source, container) in &cut.path {
+        for ((source, container), loose) in cut.path.iter().zip(loose) {
             let node = match source {
                 Source::Path(at) => {
                     let node = self.open[*at];
-                    OpenNode { loose: node.loose || parsed.loose[*at], ..node }
+                    OpenNode { loose: node.loose || *loose, ..node }
                 }
                 Source::Piece(at) => {
                     let nth = parsed.pieces[..*at]
@@ -357,7 +395,7 @@ impl Renderer {
                         .count();
                     let id = blocks.get(nth).copied().unwrap_or_default();
                     let shown = container.kind == ContainerKind::List && self.log.take_loose(id);
-                    OpenNode { id, loose: parsed.pieces[*at].loose, shown }
+                    OpenNode { id, loose: *loose, shown }
                 }
             };
             open.push(node);
