@@ -10,6 +10,9 @@ use crate::Node;
 use crate::parse::{Container, ContainerKind, Parsed};
 use crate::piece::{Piece, without_last_closes};
 
+/// No deeper than this: the contexts of containers that all begin on one line are together as long as the line, squared.
+const MAX_DEPTH: usize = 24;
+
 /// A proposed cut.
 #[derive(Debug)]
 pub(crate) struct Cut {
@@ -115,6 +118,9 @@ pub(crate) fn propose(parsed: &Parsed, text: &str, path: &[Container], enough: u
             if apart && (start == at || depth == 0) {
                 cuts.push(Cut { at: start, pieces: piece, path: containers.clone() });
             }
+        }
+        if depth >= MAX_DEPTH {
+            break;
         }
         let Some(container) = container(*source, pieces, text, path) else { break };
         let is_fence = container.kind == ContainerKind::Fence;

@@ -6,6 +6,9 @@
 /// A line that begins with `<` is shown before its end from this length on: it is hardly a tag.
 const MAX_TAG: usize = 300;
 
+/// More markers than these on one line are taken for its text.
+const MAX_MARKERS: usize = 50;
+
 /// In which kind of block the open line stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Place {
@@ -53,7 +56,7 @@ fn in_prose(line: &str) -> usize {
 /// The line behind the markers of quotes, items and their indentation.
 fn strip_markers(line: &str) -> &str {
     let mut rest = line;
-    loop {
+    for _ in 0..MAX_MARKERS {
         let before = rest.len();
         rest = rest.trim_start_matches([' ', '\t', '>']);
         for bullet in ["- ", "* ", "+ ", "-\t", "*\t", "+\t"] {
@@ -66,9 +69,10 @@ fn strip_markers(line: &str) -> &str {
             }
         }
         if rest.len() == before {
-            return rest;
+            break;
         }
     }
+    rest
 }
 
 fn after_number(rest: &str) -> Option<&str> {

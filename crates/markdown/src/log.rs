@@ -84,9 +84,9 @@ impl Log {
         Some(self.ops.drain(..agreed.ops).collect())
     }
 
-    /// Forgets the lists that are frozen and closed.
-    pub(crate) fn forget_loose(&mut self, kept: impl Fn(u64) -> bool) {
-        self.loose.retain(|id, _| kept(*id));
+    /// Forgets the lists up to this one: they are frozen.
+    pub(crate) fn forget_loose(&mut self, last: u64) {
+        self.loose.retain(|id, _| *id > last);
     }
 
     /// A number for a node that is written by a patch.

@@ -42,6 +42,9 @@ impl ContainerKind {
     }
 }
 
+/// In a table of more columns than this, cells that a row lacks are not added: a few bytes must not become a page.
+const MAX_FILLED: usize = 128;
+
 /// What one run found.
 #[derive(Debug, Default)]
 pub(crate) struct Parsed {
@@ -139,6 +142,8 @@ struct Builder<'a> {
     definitions: &'a Definitions,
     links: Links,
     open: Vec<Level>,
+    /// Rows of the open table are not filled up with cells.
+    wide: bool,
     /// The paragraph that text right in a tight item stands in.
     wrapped: bool,
     pieces: Vec<Piece>,
@@ -169,6 +174,7 @@ impl<'a> Builder<'a> {
             definitions,
             links,
             open: Vec::new(),
+            wide: false,
             wrapped: false,
             pieces: Vec::with_capacity(64),
             loose: vec![false; path.len()],
@@ -231,6 +237,13 @@ impl<'a> Builder<'a> {
     }
 
     fn start(&mut self, tag: Tag<'_>, range: Range<usize>) {
+        if let Tag::Table(columns) = &tag {
+            self.wide = columns.len() > MAX_FILLED;
+        }
+        if self.wide && tag == Tag::TableCell && range.is_empty() {
+            self.open.push(Level::Skipped);
+            return;
+        }
         let fenced = matches!(tag, Tag::CodeBlock(CodeBlockKind::Fenced(_)));
         let node = self.node(tag);
         if !node.is_inline() {

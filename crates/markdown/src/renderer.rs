@@ -26,12 +26,18 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { links: Links::default(), enough: 512, work: 256 }
+        Self { links: Links::default(), enough: 512, work: 128 }
     }
 }
 
 /// Parsed on credit before anything arrived, and the most that is saved up.
 const CREDIT: usize = 64 * 1024;
+
+/// So many bytes of the open line are looked through in the time in which one is parsed.
+const LOOKED_THROUGH: usize = 8;
+
+/// From about this length on an open block costs more than its bytes.
+const LONG: usize = 16 * 1024;
 
 /// Turns markdown that arrives in pieces into the operations of a tape.
 ///
@@ -128,8 +134,8 @@ impl Renderer {
         let mut out = Vec::new();
         self.take(piece);
         let earned = piece.len().saturating_mul(self.settings.work);
-        let most = CREDIT.max(self.text.len().saturating_mul(2));
-        self.credit = (self.credit.saturating_add(signed(earned))).min(signed(most));
+        let most = signed(CREDIT).max(price(self.text.len() + self.log.len()).saturating_mul(2));
+        self.credit = self.credit.saturating_add(signed(earned)).min(most);
         if self.affords(self.text.len() + self.log.len()) {
             self.step(false, &mut out);
         }
@@ -181,6 +187,7 @@ impl Renderer {
 
     /// Appends a piece, with line feeds for all line ends.
     fn take(&mut self, piece: &str) {
+        let before = self.text.len();
         let mut rest = piece;
         if !self.started && !rest.is_empty() {
             self.started = true;
@@ -202,14 +209,13 @@ impl Renderer {
             rest = rest.strip_prefix('\n').unwrap_or(rest);
         }
         self.text.push_str(rest);
-        let from = self.text.len() - self.text[self.solid..].len();
-        if let Some(end) = self.text[from..].rfind('\n') {
-            self.solid = from + end + 1;
+        if let Some(end) = self.text[before..].rfind('\n') {
+            self.solid = before + end + 1;
         }
     }
 
     fn affords(&self, bytes: usize) -> bool {
-        self.credit >= signed(bytes)
+        self.credit >= price(bytes)
     }
 
     fn parse_to(&mut self, end: usize) -> Parsed {
@@ -219,7 +225,7 @@ impl Renderer {
 
     fn spend(&mut self, bytes: usize) {
         self.work += bytes as u64;
-        self.credit = self.credit.saturating_sub(signed(bytes));
+        self.credit = self.credit.saturating_sub(price(bytes));
     }
 
     /// Shows what may be shown, and freezes what is final.
@@ -229,6 +235,8 @@ impl Renderer {
             self.look(parsed);
             self.seen = self.solid;
         }
+        // The line is looked through, which is cheap and not nothing.
+        self.spend((self.text.len() - self.solid) / LOOKED_THROUGH);
         let partial = &self.text[self.solid..];
         let end = match hold::shown(partial, self.place) {
             _ if reveal => self.text.len(),
@@ -366,13 +374,10 @@ impl Renderer {
         let links = self.settings.links;
         let before = polish(parsed.pieces[..cut.pieces].to_vec(), self.in_fence(), links);
         let Some(ops) = self.log.freeze(&before, out) else { return false };
-        let opens: Vec<u64> = ops
-            .iter()
-            .filter_map(|op| match op {
-                Op::Open { id, .. } => Some(*id),
-                _ => None,
-            })
-            .collect();
+        let last = ops.iter().rev().find_map(|op| match op {
+            Op::Open { id, .. } => Some(*id),
+            _ => None,
+        });
         // The text's opens are the pieces' and those of bare addresses: the path's containers are counted among blocks.
         let blocks: Vec<u64> = ops
             .iter()
@@ -400,7 +405,7 @@ impl Renderer {
             };
             open.push(node);
         }
-        self.log.forget_loose(|id| !opens.contains(&id));
+        self.log.forget_loose(last.unwrap_or_default());
         self.settle_labels(parsed, cut, &before, &ops);
         self.open = open;
         true
@@ -450,6 +455,11 @@ impl Renderer {
 
 fn same(one: &[Piece], other: &[Piece]) -> bool {
     one.len() == other.len() && one.iter().zip(other).all(|(one, other)| one.kind == other.kind)
+}
+
+/// What parsing so many bytes at once costs: what is open for very long is looked at ever more rarely.
+fn price(bytes: usize) -> i64 {
+    signed(bytes.saturating_mul(1 + bytes / LONG))
 }
 
 fn signed(bytes: usize) -> i64 {
