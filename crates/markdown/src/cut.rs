@@ -67,7 +67,10 @@ pub(crate) fn place(parsed: &Parsed, text: &str, path: &[Container]) -> Place {
         let mark = opening.as_bytes().first().copied().unwrap_or(b'`');
         let length = opening.bytes().take_while(|b| *b == mark).count();
         let body = if from.is_empty() { text } else { from.split_once('\n').map_or("", |(_, body)| body) };
-        return if is_closed(body, mark, length) { Place::Prose } else { Place::Fence(mark, length) };
+        // A definition leaves no piece, and stands behind the fence.
+        let behind = text.len() - body.len();
+        let left = parsed.links.iter().any(|defined| defined.start >= behind);
+        return if left || is_closed(body, mark, length) { Place::Prose } else { Place::Fence(mark, length) };
     }
     let in_table = open.iter().any(|source| match source {
         Source::Piece(at) => matches!(parsed.pieces[*at].node(), Some(Node::Table { .. })),
@@ -76,11 +79,12 @@ pub(crate) fn place(parsed: &Parsed, text: &str, path: &[Container]) -> Place {
     if in_table && !ends_blank(text) { Place::Table } else { Place::Prose }
 }
 
-/// Whether the last line of a fence's body that is not blank closes it.
+/// Whether a line of a fence's body closes it, or looks so.
 fn is_closed(body: &str, mark: u8, length: usize) -> bool {
-    let body = body.trim_end_matches([' ', '>', '\t', '\n']);
-    let last = last_line(body).trim_start_matches([' ', '>', '\t']);
-    last.len() >= length && last.bytes().all(|b| b == mark)
+    body.lines().any(|line| {
+        let line = line.trim_start_matches([' ', '>', '\t']).trim_end();
+        line.len() >= length && line.bytes().all(|b| b == mark)
+    })
 }
 
 /// The last line of a text that ends with a line.
