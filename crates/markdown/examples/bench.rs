@@ -1,7 +1,12 @@
 //! Bench: microseconds for each piece of four characters of a long answer, all in, and with HTML kept up to date.
 //!
 //! `cargo run --release -p perennial-markdown --example bench [FILE]`; without a file the answer is made up.
-#![allow(clippy::disallowed_methods, clippy::disallowed_types, clippy::print_stdout, clippy::cast_precision_loss)]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    clippy::print_stdout,
+    clippy::cast_precision_loss
+)]
 
 use std::time::Instant;
 

@@ -1,7 +1,12 @@
 //! Worst: seconds for texts that are hard on parsers of markdown, at a length and at twice the length.
 //!
 //! `cargo run --release -p perennial-markdown --example worst [BYTES]`.
-#![allow(clippy::disallowed_methods, clippy::disallowed_types, clippy::print_stdout, clippy::cast_precision_loss)]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    clippy::print_stdout,
+    clippy::cast_precision_loss
+)]
 
 #[path = "../tests/support/worst.rs"]
 mod worst;
@@ -29,6 +34,10 @@ fn main() {
     let bytes = std::env::args().nth(1).and_then(|bytes| bytes.parse().ok()).unwrap_or(1 << 20);
     for ((name, small), (_, large)) in worst::texts(bytes).into_iter().zip(worst::texts(2 * bytes)) {
         let ((once, _), (twice, longest)) = (time(&small), time(&large));
-        println!("{once:6.2} s {twice:6.2} s  x {:4.1}  longest {:7.1} ms  {name}", twice / once, longest * 1e3);
+        println!(
+            "{once:6.2} s {twice:6.2} s  x {:4.1}  longest {:7.1} ms  {name}",
+            twice / once,
+            longest * 1e3
+        );
     }
 }

@@ -5,8 +5,8 @@
 //! and in a table the lines are the children. A cut is proposed here and taken only if the parser, started from the
 //! context, finds the same as it did without the cut.
 
-use crate::hold::Place;
 use crate::Node;
+use crate::hold::Place;
 use crate::parse::{Container, ContainerKind, Parsed};
 use crate::piece::{Piece, without_last_closes};
 

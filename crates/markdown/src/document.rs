@@ -48,10 +48,6 @@ impl Default for Document {
 }
 
 impl Document {
-    pub(crate) fn element(&self, at: usize) -> &Element {
-        &self.elements[at]
-    }
-
     pub(crate) fn apply(&mut self, op: &Op) {
         match op {
             Op::Open { id, node } => {

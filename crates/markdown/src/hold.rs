@@ -183,7 +183,9 @@ mod tests {
 
     #[test]
     fn fences() {
-        for (line, expected) in [("``", ""), ("```", ""), ("``` ", ""), ("``x", "``x"), ("  ", ""), ("# a *", "# a *")] {
+        for (line, expected) in
+            [("``", ""), ("```", ""), ("``` ", ""), ("``x", "``x"), ("  ", ""), ("# a *", "# a *")]
+        {
             assert_eq!(&line[..shown(line, Place::Fence(b'`', 3))], expected, "{line:?}");
         }
     }

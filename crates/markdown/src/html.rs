@@ -90,7 +90,9 @@ impl Writer {
             Node::Heading { level } => self.write(format_args!("<h{level}>")),
             Node::Quote => self.out.push_str("<blockquote>\n"),
             Node::CodeBlock { lang } if lang.is_empty() => self.out.push_str("<pre><code>"),
-            Node::CodeBlock { lang } => self.attribute("<pre><code", "class", &format!("language-{lang}"), ">"),
+            Node::CodeBlock { lang } => {
+                self.attribute("<pre><code", "class", &format!("language-{lang}"), ">")
+            }
             Node::List { start: None } => self.out.push_str("<ul>\n"),
             Node::List { start: Some(1) } => self.out.push_str("<ol>\n"),
             Node::List { start: Some(start) } => self.write(format_args!("<ol start=\"{start}\">\n")),
@@ -103,7 +105,12 @@ impl Writer {
             Node::TableCell => self.cell(),
             Node::HtmlBlock => self.out.push_str("<pre class=\"html\">"),
             Node::Footnote { label } => {
-                self.attribute("<div class=\"footnote-definition\"", "id", label, "><sup class=\"footnote-definition-label\">");
+                self.attribute(
+                    "<div class=\"footnote-definition\"",
+                    "id",
+                    label,
+                    "><sup class=\"footnote-definition-label\">",
+                );
                 escape(label, &mut self.out);
                 self.out.push_str("</sup>");
             }
@@ -114,7 +121,9 @@ impl Writer {
             Node::Code => self.out.push_str("<code>"),
             Node::Math { display: false } => self.out.push_str("<span class=\"math math-inline\">"),
             Node::Math { display: true } => self.out.push_str("<span class=\"math math-display\">"),
-            Node::Link { href, title } => self.link("<a", "href", href.as_deref(), title, " rel=\"noopener noreferrer nofollow\""),
+            Node::Link { href, title } => {
+                self.link("<a", "href", href.as_deref(), title, " rel=\"noopener noreferrer nofollow\"")
+            }
             Node::Image { src, title } => {
                 self.link("<span class=\"image\" role=\"img\"", "data-src", src.as_deref(), title, "");
             }
@@ -157,7 +166,9 @@ impl Writer {
             Node::Code => "</code>",
             Node::Math { .. } | Node::Image { .. } => "</span>",
             Node::Link { .. } => "</a>",
-            Node::Rule | Node::FootnoteRef { .. } | Node::Task { .. } | Node::SoftBreak | Node::HardBreak => "",
+            Node::Rule | Node::FootnoteRef { .. } | Node::Task { .. } | Node::SoftBreak | Node::HardBreak => {
+                ""
+            }
         };
         self.out.push_str(end);
     }

@@ -82,7 +82,13 @@ impl Late {
     }
 
     /// Parses one stale part anew and patches what reads differently.
-    pub(crate) fn patch(&mut self, definitions: &Definitions, links: Links, log: &mut Log, out: &mut Vec<Op>) {
+    pub(crate) fn patch(
+        &mut self,
+        definitions: &Definitions,
+        links: Links,
+        log: &mut Log,
+        out: &mut Vec<Op>,
+    ) {
         let Some(at) = self.stale.pop() else { return };
         let slice = &mut self.slices[at];
         slice.stale = false;

@@ -4,19 +4,25 @@
 mod cut;
 mod definitions;
 mod document;
+mod grid;
 mod hold;
 mod html;
+mod ink;
 mod late;
+mod layout;
 mod log;
 mod parse;
 mod piece;
 mod policy;
 mod renderer;
 mod settle;
+mod style;
 mod tape;
+mod terminal;
 mod text;
 
 pub use html::Html;
 pub use policy::Links;
 pub use renderer::{Renderer, Settings, batch};
 pub use tape::{Align, Change, Node, Op, TAPE_VERSION, Tape, TapeError};
+pub use terminal::{Ansi, Plain};

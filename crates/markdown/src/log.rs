@@ -102,16 +102,14 @@ impl Log {
             let same = match (op, pieces.get(piece).map(|piece| &piece.kind)) {
                 (Op::Open { node, .. }, Some(Kind::Open(other))) => node == other,
                 (Op::Close, Some(Kind::Close)) => true,
-                (Op::Text { text: said }, Some(Kind::Text(_))) => {
-                    match follow(said, pieces, piece, text) {
-                        Some((at, within)) => {
-                            (piece, text) = (at, within);
-                            agreed = Agreed { ops: agreed.ops + 1, pieces: piece, text };
-                            continue;
-                        }
-                        None => false,
+                (Op::Text { text: said }, Some(Kind::Text(_))) => match follow(said, pieces, piece, text) {
+                    Some((at, within)) => {
+                        (piece, text) = (at, within);
+                        agreed = Agreed { ops: agreed.ops + 1, pieces: piece, text };
+                        continue;
                     }
-                }
+                    None => false,
+                },
                 _ => false,
             };
             // A text that is not used up does not end here.

@@ -227,7 +227,8 @@ impl<'a> Builder<'a> {
                 self.loose[list] |= kind == ContainerKind::List;
             }
             Level::Piece(list) => {
-                let in_item = matches!(item, Level::Piece(item) if self.pieces[item].node() == Some(&Node::Item));
+                let in_item =
+                    matches!(item, Level::Piece(item) if self.pieces[item].node() == Some(&Node::Item));
                 if in_item && matches!(self.pieces[list].node(), Some(Node::List { .. })) {
                     self.pieces[list].loose = true;
                 }
@@ -271,8 +272,7 @@ impl<'a> Builder<'a> {
     }
 
     fn end(&mut self) {
-        let in_inline =
-            matches!(self.open.last(), Some(Level::Piece(at)) if self.pieces[*at].node().is_some_and(Node::is_inline));
+        let in_inline = matches!(self.open.last(), Some(Level::Piece(at)) if self.pieces[*at].node().is_some_and(Node::is_inline));
         if !in_inline {
             self.unwrap_item();
         }
@@ -362,7 +362,13 @@ impl<'a> Builder<'a> {
     }
 
     /// Where a link leads: the first definition of the whole document counts, not the first of this text.
-    fn target(&self, kind: LinkType, address: CowStr<'_>, title: CowStr<'_>, label: &str) -> (String, String) {
+    fn target(
+        &self,
+        kind: LinkType,
+        address: CowStr<'_>,
+        title: CowStr<'_>,
+        label: &str,
+    ) -> (String, String) {
         match kind {
             LinkType::Email => (format!("mailto:{address}"), title.into_string()),
             LinkType::Reference | LinkType::Collapsed | LinkType::Shortcut => self

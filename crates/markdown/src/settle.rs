@@ -49,7 +49,8 @@ pub(crate) fn settle(pieces: &mut Vec<Piece>, source: &str) {
     let closes = pieces.split_off(end);
     let inside = pieces.split_off(leaf + 1);
     let limit = source.trim_end_matches(['\n', ' ', '\t']).len();
-    let mut settler = Settler { source, end: limit, out: Vec::with_capacity(inside.len() + 8), opened: 0, skip: 0 };
+    let mut settler =
+        Settler { source, end: limit, out: Vec::with_capacity(inside.len() + 8), opened: 0, skip: 0 };
     settler.run(inside);
     pieces.append(&mut settler.out);
     pieces.extend(closes);
@@ -57,8 +58,7 @@ pub(crate) fn settle(pieces: &mut Vec<Piece>, source: &str) {
 
 /// The paragraph, heading or cell that stands last, if the document goes on in it.
 fn open_leaf(pieces: &[Piece]) -> Option<usize> {
-    let open =
-        pieces.iter().rposition(|piece| piece.node().is_some_and(|node| !node.is_inline()))?;
+    let open = pieces.iter().rposition(|piece| piece.node().is_some_and(|node| !node.is_inline()))?;
     pieces[open].node()?.is_leaf().then_some(open)
 }
 
@@ -87,7 +87,8 @@ impl Settler<'_> {
                         Fate::Hold => break,
                         Fate::Opens(nodes) => {
                             let past = piece.at + run;
-                            while inside.peek().is_some_and(|next| next.text().is_some() && next.end <= past) {
+                            while inside.peek().is_some_and(|next| next.text().is_some() && next.end <= past)
+                            {
                                 inside.next();
                             }
                             for node in nodes {

@@ -148,7 +148,11 @@ fn address_length(text: &str) -> usize {
 fn address_end(text: &str) -> usize {
     text.char_indices()
         .find(|(at, c)| {
-            *at > MAX_ADDRESS || c.is_whitespace() || c.is_control() || "<>\"`|".contains(*c) || is_wide_stop(*c)
+            *at > MAX_ADDRESS
+                || c.is_whitespace()
+                || c.is_control()
+                || "<>\"`|".contains(*c)
+                || is_wide_stop(*c)
         })
         .map_or(text.len(), |(at, _)| at)
 }
@@ -205,9 +209,14 @@ mod tests {
 
     #[test]
     fn what_may_become_an_address_waits() {
-        for (text, sure) in
-            [("a ht", "a "), ("a hat", "a hat"), ("a https:/", "a "), ("a http://b.", "a http://b"), ("www.a", ""), ("a h ", "a h ")]
-        {
+        for (text, sure) in [
+            ("a ht", "a "),
+            ("a hat", "a hat"),
+            ("a https:/", "a "),
+            ("a http://b.", "a http://b"),
+            ("www.a", ""),
+            ("a h ", "a h "),
+        ] {
             assert_eq!(&text[..uncertain_address(text)], sure, "{text}");
         }
     }

@@ -10,7 +10,10 @@ fn check(name: &str, text: &str, failed: &mut Vec<String>) {
         let same = |pieces: Vec<&str>, failed: &mut Vec<String>| {
             let got = html(&stream(pieces.iter().copied(), settings));
             if got != expected {
-                failed.push(format!("{name}, enough {}: {pieces:?}\n--- whole\n{expected}--- pieces\n{got}", settings.enough));
+                failed.push(format!(
+                    "{name}, enough {}: {pieces:?}\n--- whole\n{expected}--- pieces\n{got}",
+                    settings.enough
+                ));
                 return false;
             }
             true
@@ -36,7 +39,12 @@ fn examples_of_the_specification_at_every_cut() {
     for example in &examples {
         check(&format!("example {}", example.number), &example.markdown, &mut failed);
     }
-    assert!(failed.is_empty(), "{} of 652 differ\n{}", failed.len(), failed[..failed.len().min(6)].join("\n"));
+    assert!(
+        failed.is_empty(),
+        "{} of 652 differ\n{}",
+        failed.len(),
+        failed[..failed.len().min(6)].join("\n")
+    );
 }
 
 /// GitHub's additions, and what went wrong once.

@@ -42,7 +42,11 @@ fn twice_the_text_is_no_more_than_a_bit_over_twice_the_work() {
             let growth = large.len() as f64 / small.len() as f64;
             let ratio = |a: u64, b: u64| b as f64 / a.max(1) as f64 / growth;
             let each = parsed_twice as f64 / large.len() as f64;
-            println!("{name}, pieces of {size}: {each:.0} bytes parsed for each, {:.2}; written {:.2}", ratio(parsed, parsed_twice), ratio(written, written_twice));
+            println!(
+                "{name}, pieces of {size}: {each:.0} bytes parsed for each, {:.2}; written {:.2}",
+                ratio(parsed, parsed_twice),
+                ratio(written, written_twice)
+            );
             // The limit holds for every length, so the work is linear; the ratio shows that it does not just begin so.
             let most = WORK as u64 * large.len() as u64 + 12 * large.len() as u64 + 128 * 1024;
             assert!(parsed_twice <= most, "{name}: {parsed_twice} bytes parsed");

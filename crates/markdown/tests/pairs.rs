@@ -2,9 +2,9 @@
 //!
 //! A failure prints its texts and the seed. `PROPTEST_CASES` sets how many documents are tried, `PROPTEST_RNG_SEED` which.
 
-mod support;
 #[path = "support/reader.rs"]
 mod reader;
+mod support;
 
 use perennial_markdown::{Change, Html, Op, Renderer, Tape};
 use proptest::prelude::*;
@@ -28,8 +28,39 @@ const PARTS: &[&str] = &[
     "```rust\nfn main() {}\n",
     "```\n",
     "\u{65e5}\u{672c}**\u{8a9e}**\u{3002}\n",
-    "  ", "\t", "    ", "- ", "> ", "1. ", "# ", "* ", "**", "`", "[", "](", ")", "|", "---\n", "===\n", "<", "a", "b c", "\n", "\n\n", "\r\n", "\\", "!", "&amp;",
-    "  indented\n", "    code\n", "- # x\n", "[foo]:\n", "/url\n", "'title\n", "[^3]:", "x\n  - y\n",
+    "  ",
+    "\t",
+    "    ",
+    "- ",
+    "> ",
+    "1. ",
+    "# ",
+    "* ",
+    "**",
+    "`",
+    "[",
+    "](",
+    ")",
+    "|",
+    "---\n",
+    "===\n",
+    "<",
+    "a",
+    "b c",
+    "\n",
+    "\n\n",
+    "\r\n",
+    "\\",
+    "!",
+    "&amp;",
+    "  indented\n",
+    "    code\n",
+    "- # x\n",
+    "[foo]:\n",
+    "/url\n",
+    "'title\n",
+    "[^3]:",
+    "x\n  - y\n",
 ];
 
 fn document() -> impl Strategy<Value = String> {

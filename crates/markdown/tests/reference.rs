@@ -58,19 +58,29 @@ fn examples_of_the_specification() {
     for example in examples() {
         let text = &example.markdown;
         // Images, addresses with a scheme that is not allowed, bare addresses, and white space that is written out.
-        let policy = ["![", "ftp:", "irc:", "made-up", "localhost:", "MAILTO:", "javascript:", "a+b+c:", "\u{a0}"]
-            .iter()
-            .any(|mark| text.contains(mark));
-        let bare = example.section == "Autolinks" && !text.trim().starts_with('<') || text.contains("[foo]: <bar>(baz)");
+        let policy =
+            ["![", "ftp:", "irc:", "made-up", "localhost:", "MAILTO:", "javascript:", "a+b+c:", "\u{a0}"]
+                .iter()
+                .any(|mark| text.contains(mark));
+        let bare = example.section == "Autolinks" && !text.trim().starts_with('<')
+            || text.contains("[foo]: <bar>(baz)");
         if policy || bare {
             continue;
         }
         compared += 1;
         let (got, expected) = (plain(&whole(text)), plain(&reference(text)));
         if got != expected {
-            failed.push(format!("example {}: {text:?}\n--- parser\n{expected}\n--- ours\n{got}\n", example.number));
+            failed.push(format!(
+                "example {}: {text:?}\n--- parser\n{expected}\n--- ours\n{got}\n",
+                example.number
+            ));
         }
     }
-    assert!(failed.is_empty(), "{} of {compared} differ\n{}", failed.len(), failed[..failed.len().min(12)].join("\n"));
+    assert!(
+        failed.is_empty(),
+        "{} of {compared} differ\n{}",
+        failed.len(),
+        failed[..failed.len().min(12)].join("\n")
+    );
     assert!(compared > 600, "only {compared} were compared");
 }

@@ -1,8 +1,8 @@
 //! Law: what a reader has seen of an answer stays. The score counts characters shown and later taken back.
 
-mod support;
 #[path = "support/reader.rs"]
 mod reader;
+mod support;
 
 use std::path::{Path, PathBuf};
 
@@ -24,7 +24,8 @@ fn answers() -> Option<Vec<(String, String)>> {
     for entry in folder {
         let path = entry.unwrap().path();
         let name = path.file_stem().unwrap().to_string_lossy().into_owned();
-        let message: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+        let message: serde_json::Value =
+            serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
         // Texts that follow one another are one text: citations part it in the middle of a line.
         let mut joins = false;
         for block in message["content"].as_array().into_iter().flatten() {
@@ -71,7 +72,9 @@ fn score(texts: &[(String, String)], size: usize) -> (usize, usize) {
         }
         reader.read(&renderer.finish());
         for (before, after) in &reader.cases {
-            let end = |text: &str| text.chars().rev().take(60).collect::<Vec<_>>().into_iter().rev().collect::<String>();
+            let end = |text: &str| {
+                text.chars().rev().take(60).collect::<Vec<_>>().into_iter().rev().collect::<String>()
+            };
             println!("{name}, pieces of {size}: {:?} became {:?}", end(before), end(after));
         }
         taken_back += reader.taken_back;

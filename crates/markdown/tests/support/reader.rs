@@ -54,7 +54,10 @@ impl Reader {
                     self.undo.push(Undo::Close(look));
                 }
                 Op::Rollback { ops } => {
-                    assert!(*ops > 0 && self.undo.len() - self.frozen >= *ops, "more is taken back than is not frozen");
+                    assert!(
+                        *ops > 0 && self.undo.len() - self.frozen >= *ops,
+                        "more is taken back than is not frozen"
+                    );
                     for _ in 0..*ops {
                         match self.undo.pop().unwrap() {
                             Undo::Open => {
@@ -101,7 +104,13 @@ impl Reader {
         let last = ops.iter().rposition(|op| matches!(op, Op::Rollback { .. })).unwrap_or_default();
         ops[last..]
             .iter()
-            .map(|op| if let Op::Text { text } = op { text.chars().filter(|c| !c.is_whitespace()).count() } else { 0 })
+            .map(|op| {
+                if let Op::Text { text } = op {
+                    text.chars().filter(|c| !c.is_whitespace()).count()
+                } else {
+                    0
+                }
+            })
             .sum()
     }
 
