@@ -68,6 +68,9 @@ impl Grid {
                     let last = column + 1 == cells.len();
                     self.place(text, column, widths[column], last, &mut runs);
                 }
+                while runs.last().is_some_and(|(text, _)| text.trim().is_empty()) {
+                    runs.pop();
+                }
                 lines.push(runs);
             }
             if number == 0 {

@@ -91,7 +91,7 @@ impl Writer {
             Node::Quote => self.out.push_str("<blockquote>\n"),
             Node::CodeBlock { lang } if lang.is_empty() => self.out.push_str("<pre><code>"),
             Node::CodeBlock { lang } => {
-                self.attribute("<pre><code", "class", &format!("language-{lang}"), ">")
+                self.attribute("<pre><code", "class", &format!("language-{lang}"), ">");
             }
             Node::List { start: None } => self.out.push_str("<ul>\n"),
             Node::List { start: Some(1) } => self.out.push_str("<ol>\n"),
@@ -122,7 +122,7 @@ impl Writer {
             Node::Math { display: false } => self.out.push_str("<span class=\"math math-inline\">"),
             Node::Math { display: true } => self.out.push_str("<span class=\"math math-display\">"),
             Node::Link { href, title } => {
-                self.link("<a", "href", href.as_deref(), title, " rel=\"noopener noreferrer nofollow\"")
+                self.link("<a", "href", href.as_deref(), title, " rel=\"noopener noreferrer nofollow\"");
             }
             Node::Image { src, title } => {
                 self.link("<span class=\"image\" role=\"img\"", "data-src", src.as_deref(), title, "");
@@ -132,6 +132,7 @@ impl Writer {
                 escape(label, &mut self.out);
                 self.out.push_str("</a></sup>");
             }
+            Node::Token { token } => self.write(format_args!("<span class=\"hl-{}\">", token.name())),
             Node::Task { done: true } => {
                 self.out.push_str("<input disabled=\"\" type=\"checkbox\" checked=\"\"/>\n");
             }
@@ -164,7 +165,7 @@ impl Writer {
             Node::Strong => "</strong>",
             Node::Strike => "</del>",
             Node::Code => "</code>",
-            Node::Math { .. } | Node::Image { .. } => "</span>",
+            Node::Math { .. } | Node::Image { .. } | Node::Token { .. } => "</span>",
             Node::Link { .. } => "</a>",
             Node::Rule | Node::FootnoteRef { .. } | Node::Task { .. } | Node::SoftBreak | Node::HardBreak => {
                 ""

@@ -8,7 +8,7 @@ use unicode_width::UnicodeWidthStr;
 use crate::grid::{Grid, Run};
 use crate::ink::Ink;
 use crate::style::Style;
-use crate::{Node, Op};
+use crate::{Node, Op, Token};
 
 /// What a block that holds others puts before their lines.
 #[derive(Debug, Clone)]
@@ -163,6 +163,7 @@ impl Layout {
             Node::Task { done } => self.words(if *done { "[x] " } else { "[ ] " }, style, ink),
             Node::SoftBreak => self.words(" ", style, ink),
             Node::HardBreak => self.hard_break(ink),
+            Node::Token { token } => style = token_style(*token),
             Node::Math { .. } => {}
         }
         self.styles.push(style);
@@ -368,6 +369,19 @@ impl Layout {
             self.end_line(ink);
         }
     }
+}
+
+fn token_style(token: Token) -> Style {
+    let color = match token {
+        Token::Comment => return Style { dim: true, ..Style::default() },
+        Token::Keyword => 35,
+        Token::String | Token::Inserted => 32,
+        Token::Number | Token::Constant | Token::Type => 33,
+        Token::Function | Token::Tag => 34,
+        Token::Attribute => 36,
+        Token::Deleted => 31,
+    };
+    Style { color: Some(color), ..Style::default() }
 }
 
 /// Whether a line may be broken between two characters that no blank parts: where one of them is of a script without blanks.

@@ -2,6 +2,7 @@
 
 use crate::cut::{self, Cut, Source};
 use crate::definitions::{Definitions, footnote_labels};
+use crate::highlight::{Highlighter, State, highlight};
 use crate::hold::{self, Place};
 use crate::late::Late;
 use crate::log::Log;
@@ -22,11 +23,32 @@ pub struct Settings {
     pub enough: usize,
     /// How many bytes may be parsed for each byte that arrives, in the long run. What cannot be paid for waits.
     pub work: usize,
+    /// Whether the tokens of code are told apart where the language is known.
+    #[cfg(feature = "highlight")]
+    pub highlight: bool,
+}
+
+impl Settings {
+    #[cfg(feature = "highlight")]
+    fn highlights(&self) -> bool {
+        self.highlight
+    }
+
+    #[cfg(not(feature = "highlight"))]
+    fn highlights(&self) -> bool {
+        false
+    }
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { links: Links::default(), enough: 512, work: 128 }
+        Self {
+            links: Links::default(),
+            enough: 512,
+            work: 128,
+            #[cfg(feature = "highlight")]
+            highlight: true,
+        }
     }
 }
 
@@ -77,6 +99,11 @@ pub struct Renderer {
     definitions: Definitions,
     late: Late,
     log: Log,
+    highlighter: Highlighter,
+    /// Inside a fence of the path: what the highlighter knows.
+    code: Option<State>,
+    /// The open line is code that is coloured when it is whole.
+    colored: bool,
     credit: i64,
     work: u64,
 }
@@ -123,6 +150,9 @@ impl Renderer {
             definitions: Definitions::default(),
             late: Late::default(),
             log: Log::default(),
+            highlighter: Highlighter::new(settings.highlights()),
+            code: None,
+            colored: false,
             credit: i64::try_from(CREDIT).unwrap_or(i64::MAX),
             work: 0,
         }
@@ -162,7 +192,7 @@ impl Renderer {
         }
         let parsed = self.parse_to(self.text.len());
         self.show_path_loose(&parsed.loose, &mut out);
-        let pieces = polish(parsed.pieces.clone(), self.in_fence(), self.settings.links);
+        let (pieces, _) = self.ready(parsed.pieces.clone(), true);
         self.log.advance(&pieces, &mut out);
         let whole = Cut { at: self.text.len() - self.context, pieces: parsed.pieces.len(), path: Vec::new() };
         self.freeze(&parsed, &whole, &[], &mut out);
@@ -238,7 +268,11 @@ impl Renderer {
         // The line is looked through, which is cheap and not nothing.
         self.spend((self.text.len() - self.solid) / LOOKED_THROUGH);
         let partial = &self.text[self.solid..];
-        let end = match hold::shown(partial, self.place) {
+        let shown = match self.place {
+            Place::Fence(..) if self.colored => 0,
+            place => hold::shown(partial, place),
+        };
+        let end = match shown {
             _ if reveal => self.text.len(),
             0 => match self.header {
                 Some(header) if hold::may_be_delimiters(partial) => header,
@@ -265,6 +299,14 @@ impl Renderer {
     fn look(&mut self, parsed: &Parsed) {
         let text = &self.text[self.context..self.solid];
         self.place = cut::place(parsed, text, &self.path);
+        self.colored = match cut::open_at_end(&parsed.pieces, self.path.len()).last() {
+            Some(Source::Path(_)) => self.code.is_some(),
+            Some(Source::Piece(at)) => match parsed.pieces[*at].node() {
+                Some(Node::CodeBlock { lang }) => self.highlighter.begin(lang).is_some(),
+                _ => false,
+            },
+            None => false,
+        };
         let last = cut::last_line(text);
         let start = text.len() - last.len() - 1;
         let bars = last.trim_start_matches([' ', '>', '-', '*', '+']).starts_with('|');
@@ -285,10 +327,19 @@ impl Renderer {
         if !complete {
             settle(&mut pieces, source);
         }
-        let pieces = polish(pieces, self.in_fence(), self.settings.links);
+        let (pieces, _) = self.ready(pieces, false);
         let shown = &pieces[..without_last_closes(&pieces)];
         self.show_path_loose(&parsed.loose, out);
         self.log.advance(shown, out);
+    }
+
+    /// The pieces as they go to the tape, and the highlighter's state behind them.
+    fn ready(&mut self, pieces: Vec<Piece>, last: bool) -> (Vec<Piece>, Option<State>) {
+        let pieces = polish(pieces, self.in_fence(), self.settings.links);
+        let ready = highlight(pieces, self.code.clone(), last, &mut self.highlighter);
+        let spent = self.highlighter.take_spent();
+        self.credit = self.credit.saturating_sub(signed(spent));
+        ready
     }
 
     fn in_fence(&self) -> bool {
@@ -371,8 +422,8 @@ impl Renderer {
 
     /// Freezes what stands before a cut; false, and nothing is changed, when the tape does not say it.
     fn freeze(&mut self, parsed: &Parsed, cut: &Cut, loose: &[bool], out: &mut Vec<Op>) -> bool {
-        let links = self.settings.links;
-        let before = polish(parsed.pieces[..cut.pieces].to_vec(), self.in_fence(), links);
+        let whole = cut.at == self.text.len() - self.context;
+        let (before, code) = self.ready(parsed.pieces[..cut.pieces].to_vec(), whole);
         let Some(ops) = self.log.freeze(&before, out) else { return false };
         let last = ops.iter().rev().find_map(|op| match op {
             Op::Open { id, .. } => Some(*id),
@@ -408,6 +459,8 @@ impl Renderer {
         self.log.forget_loose(last.unwrap_or_default());
         self.settle_labels(parsed, cut, &before, &ops);
         self.open = open;
+        let in_fence = cut.path.last().is_some_and(|(_, container)| container.kind == ContainerKind::Fence);
+        self.code = code.filter(|_| in_fence);
         true
     }
 
@@ -434,10 +487,10 @@ impl Renderer {
             }
         }
         for piece in &parsed.pieces[..cut.pieces] {
-            if let Kind::Open(Node::Footnote { label }) = &piece.kind {
-                if self.definitions.add_footnote(label) {
-                    self.late.defined(&format!("^{label}"));
-                }
+            if let Kind::Open(Node::Footnote { label }) = &piece.kind
+                && self.definitions.add_footnote(label)
+            {
+                self.late.defined(&format!("^{label}"));
             }
         }
     }

@@ -23,6 +23,55 @@ pub enum Align {
     Right,
 }
 
+/// What a run of code is, for a theme to colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Token {
+    /// A remark.
+    Comment,
+    /// A word of the language.
+    Keyword,
+    /// Text between quotes.
+    String,
+    /// A number.
+    Number,
+    /// A value that the language names, such as `true`.
+    Constant,
+    /// The name of a function.
+    Function,
+    /// The name of a type.
+    Type,
+    /// The name of an element, of markup or of a mapping.
+    Tag,
+    /// The name of an attribute.
+    Attribute,
+    /// Of a difference: what came.
+    Inserted,
+    /// Of a difference: what went.
+    Deleted,
+}
+
+impl Token {
+    /// The name in the wire form, and in the class `hl-NAME`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Comment => "comment",
+            Self::Keyword => "keyword",
+            Self::String => "string",
+            Self::Number => "number",
+            Self::Constant => "constant",
+            Self::Function => "function",
+            Self::Type => "type",
+            Self::Tag => "tag",
+            Self::Attribute => "attribute",
+            Self::Inserted => "inserted",
+            Self::Deleted => "deleted",
+        }
+    }
+}
+
 /// What an [`Op::Open`] opens.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
@@ -77,6 +126,11 @@ pub enum Node {
     Strike,
     /// A span of code.
     Code,
+    /// A run of code in a block of code, when code is highlighted.
+    Token {
+        /// What it is.
+        token: Token,
+    },
     /// TeX, as text with its dollar signs.
     Math {
         /// Between two dollar signs each.
@@ -128,6 +182,7 @@ impl Node {
                 | Self::Strong
                 | Self::Strike
                 | Self::Code
+                | Self::Token { .. }
                 | Self::Math { .. }
                 | Self::Link { .. }
                 | Self::Image { .. }

@@ -1,5 +1,7 @@
 //! Text: pieces made ready for the tape: texts joined, bare addresses linked, hidden characters shown.
 
+use std::borrow::Cow;
+
 use crate::Node;
 use crate::piece::{Kind, Piece};
 use crate::policy::{Links, visible};
@@ -18,12 +20,12 @@ pub(crate) fn polish(pieces: Vec<Piece>, mut lines: bool, links: Links) -> Vec<P
     for mut piece in pieces {
         match &mut piece.kind {
             Kind::Text(text) => {
-                if let Some(Piece { kind: Kind::Text(before), end, .. }) = joined.as_mut() {
-                    if !lines {
-                        before.push_str(text);
-                        *end = piece.end;
-                        continue;
-                    }
+                if let Some(Piece { kind: Kind::Text(before), end, .. }) = joined.as_mut()
+                    && !lines
+                {
+                    before.push_str(text);
+                    *end = piece.end;
+                    continue;
                 }
                 if let Some(done) = joined.replace(piece) {
                     write(done, verbatim > 0 || lines, links, &mut out);
@@ -62,10 +64,9 @@ fn show(node: &mut Node) {
     | Node::Image { title: text, .. }
     | Node::Footnote { label: text }
     | Node::FootnoteRef { label: text } = node
+        && let Cow::Owned(shown) = visible(text)
     {
-        if let std::borrow::Cow::Owned(shown) = visible(text) {
-            *text = shown;
-        }
+        *text = shown;
     }
 }
 

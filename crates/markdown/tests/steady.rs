@@ -1,12 +1,14 @@
 //! Law: what a reader has seen of an answer stays. The score counts characters shown and later taken back.
+#![allow(clippy::print_stderr, clippy::print_stdout, clippy::unwrap_used)]
 
 #[path = "support/reader.rs"]
 mod reader;
+
 mod support;
 
 use std::path::{Path, PathBuf};
 
-use perennial_markdown::Renderer;
+use perennial_markdown::{Ansi, Renderer};
 use reader::Reader;
 use support::cut;
 
@@ -60,15 +62,29 @@ fn papers() -> Vec<(String, String)> {
     texts
 }
 
-/// Characters taken back over all texts and pieces of a size; pieces of size 0 are of many sizes.
-fn score(texts: &[(String, String)], size: usize) -> (usize, usize) {
-    let (mut taken_back, mut characters) = (0, 0);
+/// What became of texts in pieces of a size; pieces of size 0 are of many sizes.
+#[derive(Debug, Default)]
+struct Score {
+    characters: usize,
+    taken_back: usize,
+    /// Characters that a late definition wrote anew.
+    patched: usize,
+    /// Characters that had arrived and were not shown, summed over the pieces.
+    held: usize,
+    pieces: usize,
+}
+
+fn score(texts: &[(String, String)], size: usize) -> Score {
+    let mut score = Score::default();
     for (name, text) in texts {
         let mut renderer = Renderer::new();
         let mut reader = Reader::default();
-        let pieces = if size == 0 { uneven(text) } else { cut(text, size) };
-        for piece in pieces {
+        let mut arrived = 0;
+        for piece in if size == 0 { uneven(text) } else { cut(text, size) } {
             reader.read(&renderer.push(piece));
+            arrived += piece.chars().filter(|c| c.is_alphanumeric()).count();
+            score.held += arrived.saturating_sub(reader.letters());
+            score.pieces += 1;
         }
         reader.read(&renderer.finish());
         for (before, after) in &reader.cases {
@@ -77,11 +93,18 @@ fn score(texts: &[(String, String)], size: usize) -> (usize, usize) {
             };
             println!("{name}, pieces of {size}: {:?} became {:?}", end(before), end(after));
         }
-        taken_back += reader.taken_back;
-        characters += reader.characters();
+        score.taken_back += reader.taken_back;
+        score.patched += reader.patched;
+        score.characters += reader.characters();
     }
-    println!("pieces of {size}: {taken_back} of {characters} characters taken back");
-    (taken_back, characters)
+    println!(
+        "pieces of {size}: {} of {} characters taken back, {} patched, {:.1} letters held on average",
+        score.taken_back,
+        score.characters,
+        score.patched,
+        score.held as f64 / score.pieces as f64
+    );
+    score
 }
 
 fn uneven(text: &str) -> Vec<&str> {
@@ -102,7 +125,8 @@ fn nothing_of_an_answer_is_taken_back() {
     let Some(answers) = answers() else { return };
     assert!(answers.len() > 100, "only {} answers were found", answers.len());
     for size in [1, 2, 3, 4, 8, 16, 64, 0] {
-        assert_eq!(score(&answers, size).0, 0, "with pieces of {size}");
+        let score = score(&answers, size);
+        assert_eq!((score.taken_back, score.patched), (0, 0), "with pieces of {size}");
     }
 }
 
@@ -110,7 +134,30 @@ fn nothing_of_an_answer_is_taken_back() {
 fn little_of_a_paper_is_taken_back() {
     let papers = papers();
     for size in [1, 4, 16, 0] {
-        let (taken_back, characters) = score(&papers, size);
+        let Score { taken_back, characters, .. } = score(&papers, size);
         assert!(taken_back * 2000 <= characters, "{taken_back} of {characters} with pieces of {size}");
+    }
+}
+
+#[test]
+fn a_terminal_prints_the_same_bytes_for_all_pieces() {
+    let mut texts = papers();
+    texts.extend(answers().unwrap_or_default());
+    for (name, text) in &texts {
+        let print = |pieces: Vec<&str>| {
+            let mut renderer = Renderer::new();
+            let mut terminal = Ansi::new(Some(80));
+            let mut out = String::new();
+            for piece in pieces {
+                out += &terminal.apply(&renderer.push(piece));
+            }
+            out += &terminal.apply(&renderer.finish());
+            out + &terminal.finish()
+        };
+        let whole = print(vec![text]);
+        for size in [3, 16, 0] {
+            let pieces = if size == 0 { uneven(text) } else { cut(text, size) };
+            assert!(print(pieces) == whole, "{name} in pieces of {size}");
+        }
     }
 }

@@ -90,7 +90,7 @@ fn a_wrong_guess_stays_and_nothing_is_lost() {
     assert_eq!(out, "a \u{1b}[0;1mb\u{1b}[0m c d\n\ne\n");
     // A heading underlined too late: its letters are there once.
     let out = ansi(vec!["title of it\n", "---\n", "b"], 80);
-    assert_eq!(out, "title of it\n\nb\n");
+    assert_eq!(out, "title of\u{1b}[0;1m it\u{1b}[0m\n\nb\n");
 }
 
 #[test]

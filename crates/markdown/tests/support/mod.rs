@@ -1,5 +1,5 @@
 //! Support for the tests: texts, pieces, and what a reader has seen of a tape.
-#![allow(dead_code, missing_docs, unreachable_pub)]
+#![allow(dead_code, missing_docs, unreachable_pub, clippy::unwrap_used)]
 
 use perennial_markdown::{Html, Links, Op, Renderer, Settings, batch};
 

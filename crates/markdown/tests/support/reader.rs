@@ -1,5 +1,5 @@
 //! A reader of a tape: the characters seen, each with how it looks, and how many were taken back.
-#![allow(dead_code, missing_docs, unreachable_pub)]
+#![allow(dead_code, missing_docs, unreachable_pub, clippy::unwrap_used)]
 
 use perennial_markdown::{Change, Node, Op};
 
@@ -23,6 +23,7 @@ pub struct Reader {
     looks: Vec<u64>,
     undo: Vec<Undo>,
     frozen: usize,
+    letters: usize,
     /// Characters that were there after one piece and not there, or looking otherwise, after the next.
     pub taken_back: usize,
     /// Where that happened: the text's end before and after.
@@ -48,6 +49,7 @@ impl Reader {
                     let before = self.seen.len();
                     self.seen.extend(text.chars().filter(|c| !c.is_whitespace()).map(|c| Seen { c, look }));
                     self.undo.push(Undo::Text(self.seen.len() - before));
+                    self.letters += text.chars().filter(|c| c.is_alphanumeric()).count();
                 }
                 Op::Close => {
                     let look = self.looks.pop().expect("what closes is open");
@@ -66,6 +68,8 @@ impl Reader {
                             Undo::Text(count) => {
                                 let left = self.seen.len() - count;
                                 let mut removed = self.seen.split_off(left);
+                                self.letters -=
+                                    removed.iter().filter(|seen| seen.c.is_alphanumeric()).count();
                                 removed.append(&mut gone);
                                 gone = removed;
                             }
@@ -112,6 +116,10 @@ impl Reader {
                 }
             })
             .sum()
+    }
+
+    pub fn letters(&self) -> usize {
+        self.letters
     }
 
     pub fn characters(&self) -> usize {
