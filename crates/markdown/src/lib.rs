@@ -1,6 +1,7 @@
 //! Incremental markdown: text in pieces of any size to a tape of operations, and sinks for HTML, plain text and terminals.
 #![forbid(unsafe_code)]
 
+mod credit;
 mod cut;
 mod definitions;
 mod document;
@@ -16,6 +17,7 @@ mod parse;
 mod piece;
 mod policy;
 mod renderer;
+mod settings;
 mod settle;
 mod style;
 mod tape;
@@ -24,6 +26,7 @@ mod text;
 
 pub use html::Html;
 pub use policy::Links;
-pub use renderer::{Renderer, Settings, batch};
+pub use renderer::{Renderer, batch};
+pub use settings::Settings;
 pub use tape::{Align, Change, Node, Op, TAPE_VERSION, Tape, TapeError, Token};
 pub use terminal::{Ansi, Plain};

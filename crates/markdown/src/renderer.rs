@@ -1,5 +1,6 @@
 //! The renderer: text in pieces of any size to operations.
 
+use crate::credit::Credit;
 use crate::cut::{self, Cut, Source};
 use crate::definitions::{Definitions, footnote_labels};
 use crate::highlight::{Highlighter, State, highlight};
@@ -8,58 +9,9 @@ use crate::late::Late;
 use crate::log::Log;
 use crate::parse::{Container, ContainerKind, Parsed, parse};
 use crate::piece::{Kind, Piece, without_last_closes};
-use crate::policy::Links;
 use crate::settle::settle;
 use crate::text::polish;
-use crate::{Change, Node, Op};
-
-/// How a [`Renderer`] works.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Settings {
-    /// Which links lead somewhere.
-    pub links: Links,
-    /// An open block up to this many bytes is parsed anew as a whole; a longer one is cut deep inside, where it can be.
-    pub enough: usize,
-    /// How many bytes may be parsed for each byte that arrives, in the long run. What cannot be paid for waits.
-    pub work: usize,
-    /// Whether the tokens of code are told apart where the language is known.
-    #[cfg(feature = "highlight")]
-    pub highlight: bool,
-}
-
-impl Settings {
-    #[cfg(feature = "highlight")]
-    fn highlights(&self) -> bool {
-        self.highlight
-    }
-
-    #[cfg(not(feature = "highlight"))]
-    fn highlights(&self) -> bool {
-        false
-    }
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            links: Links::default(),
-            enough: 512,
-            work: 128,
-            #[cfg(feature = "highlight")]
-            highlight: true,
-        }
-    }
-}
-
-/// Parsed on credit before anything arrived, and the most that is saved up.
-const CREDIT: usize = 64 * 1024;
-
-/// So many bytes of the open line are looked through in the time in which one is parsed.
-const LOOKED_THROUGH: usize = 8;
-
-/// From about this length on an open block costs more than its bytes.
-const LONG: usize = 16 * 1024;
+use crate::{Change, Node, Op, Settings};
 
 /// Turns markdown that arrives in pieces into the operations of a tape.
 ///
@@ -104,8 +56,7 @@ pub struct Renderer {
     code: Option<State>,
     /// The open line is code that is coloured when it is whole.
     colored: bool,
-    credit: i64,
-    work: u64,
+    credit: Credit,
 }
 
 /// A container of the path as the tape has it.
@@ -153,8 +104,7 @@ impl Renderer {
             highlighter: Highlighter::new(settings.highlights()),
             code: None,
             colored: false,
-            credit: i64::try_from(CREDIT).unwrap_or(i64::MAX),
-            work: 0,
+            credit: Credit::new(settings.work),
         }
     }
 
@@ -163,10 +113,8 @@ impl Renderer {
     pub fn push(&mut self, piece: &str) -> Vec<Op> {
         let mut out = Vec::new();
         self.take(piece);
-        let earned = piece.len().saturating_mul(self.settings.work);
-        let most = signed(CREDIT).max(price(self.text.len() + self.log.len()).saturating_mul(2));
-        self.credit = self.credit.saturating_add(signed(earned)).min(most);
-        if self.affords(self.text.len() + self.log.len()) {
+        self.credit.earn(piece.len(), self.text.len() + self.log.len());
+        if self.credit.affords(self.text.len() + self.log.len()) {
             self.step(false, &mut out);
         }
         self.patch_late(false, &mut out);
@@ -177,7 +125,7 @@ impl Renderer {
     #[must_use = "the operations are what there is to see"]
     pub fn reveal(&mut self) -> Vec<Op> {
         let mut out = Vec::new();
-        if self.affords(self.text.len() + self.log.len()) {
+        if self.credit.affords(self.text.len() + self.log.len()) {
             self.step(true, &mut out);
         }
         out
@@ -197,16 +145,16 @@ impl Renderer {
         let whole = Cut { at: self.text.len() - self.context, pieces: parsed.pieces.len(), path: Vec::new() };
         self.freeze(&parsed, &whole, &[], &mut out);
         self.patch_late(true, &mut out);
-        let work = self.work;
-        *self = Self::with_settings(self.settings);
-        self.work = work;
+        let fresh = Self::with_settings(self.settings);
+        let credit = std::mem::replace(self, fresh).credit;
+        self.credit.go_on_counting(&credit);
         out
     }
 
     /// How many bytes were parsed so far: what the time depends on.
     #[must_use]
     pub fn work(&self) -> u64 {
-        self.work
+        self.credit.work()
     }
 
     /// How many bytes of the text are kept because they may still change, made-up lines included.
@@ -244,18 +192,9 @@ impl Renderer {
         }
     }
 
-    fn affords(&self, bytes: usize) -> bool {
-        self.credit >= price(bytes)
-    }
-
     fn parse_to(&mut self, end: usize) -> Parsed {
-        self.spend(end + self.log.len());
+        self.credit.parse(end + self.log.len());
         parse(&self.text[..end], &self.path, &self.definitions, self.settings.links)
-    }
-
-    fn spend(&mut self, bytes: usize) {
-        self.work += bytes as u64;
-        self.credit = self.credit.saturating_sub(price(bytes));
     }
 
     /// Shows what may be shown, and freezes what is final.
@@ -266,7 +205,7 @@ impl Renderer {
             self.seen = self.solid;
         }
         // The line is looked through, which is cheap and not nothing.
-        self.spend((self.text.len() - self.solid) / LOOKED_THROUGH);
+        self.credit.look(self.text.len() - self.solid);
         let partial = &self.text[self.solid..];
         let shown = match self.place {
             Place::Fence(..) if self.colored => 0,
@@ -287,7 +226,7 @@ impl Renderer {
                 }
                 _ => self.parse_to(end),
             };
-            self.show(parsed, end, out);
+            self.show(parsed, end, reveal, out);
             self.shown = if reveal { 0 } else { end };
         }
         if let Some(parsed) = lines {
@@ -316,7 +255,7 @@ impl Renderer {
         self.header = (bars && in_paragraph).then_some(self.context + start);
     }
 
-    fn show(&mut self, parsed: Parsed, end: usize, out: &mut Vec<Op>) {
+    fn show(&mut self, parsed: Parsed, end: usize, reveal: bool, out: &mut Vec<Op>) {
         let mut pieces = parsed.pieces;
         let source = &self.text[self.context..end];
         // At the end of a line a heading is complete, and so is a paragraph at a blank line.
@@ -325,7 +264,7 @@ impl Renderer {
         let complete = whole_lines
             && (cut::ends_blank(source) || matches!(last, Some(Node::Heading { .. } | Node::TableCell)));
         if !complete {
-            settle(&mut pieces, source);
+            settle(&mut pieces, source, reveal);
         }
         let (pieces, _) = self.ready(pieces, false);
         let shown = &pieces[..without_last_closes(&pieces)];
@@ -338,7 +277,7 @@ impl Renderer {
         let pieces = polish(pieces, self.in_fence(), self.settings.links);
         let ready = highlight(pieces, self.code.clone(), last, &mut self.highlighter);
         let spent = self.highlighter.take_spent();
-        self.credit = self.credit.saturating_sub(signed(spent));
+        self.credit.pay(spent);
         ready
     }
 
@@ -364,7 +303,7 @@ impl Renderer {
             let context = next.len();
             next.push_str(&self.text[self.context + cut.at..self.solid]);
             let path: Vec<Container> = cut.path.iter().map(|(_, container)| container.clone()).collect();
-            self.spend(next.len());
+            self.credit.parse(next.len());
             let again = parse(&next, &path, &self.definitions, self.settings.links);
             if !same(&again.pieces, &parsed.pieces[cut.pieces..]) {
                 continue;
@@ -409,7 +348,7 @@ impl Renderer {
                     text.push_str(&container.stub);
                 }
             }
-            self.spend(text.len());
+            self.credit.parse(text.len());
             let probed = parse(&text, &self.path, &self.definitions, self.settings.links);
             for ((source, _), loose) in cut.path.iter().zip(&mut loose) {
                 if let Source::Piece(at) = source {
@@ -497,10 +436,10 @@ impl Renderer {
 
     fn patch_late(&mut self, all: bool, out: &mut Vec<Op>) {
         while let Some(bytes) = self.late.due() {
-            if !all && !self.affords(bytes) {
+            if !all && !self.credit.affords(bytes) {
                 return;
             }
-            self.spend(bytes);
+            self.credit.parse(bytes);
             self.late.patch(&self.definitions, self.settings.links, &mut self.log, out);
         }
     }
@@ -508,15 +447,6 @@ impl Renderer {
 
 fn same(one: &[Piece], other: &[Piece]) -> bool {
     one.len() == other.len() && one.iter().zip(other).all(|(one, other)| one.kind == other.kind)
-}
-
-/// What parsing so many bytes at once costs: what is open for very long is looked at ever more rarely.
-fn price(bytes: usize) -> i64 {
-    signed(bytes.saturating_mul(1 + bytes / LONG))
-}
-
-fn signed(bytes: usize) -> i64 {
-    i64::try_from(bytes).unwrap_or(i64::MAX)
 }
 
 /// The operations of a whole document.

@@ -15,6 +15,9 @@ const MAX_TARGET: usize = 2048;
 /// TeX is waited for up to this length.
 const MAX_TEX: usize = 400;
 
+/// The name of an entity is shorter.
+const MAX_ENTITY: usize = 32;
+
 /// Longer runs of one mark are looked at in parts of this length: no part of them opens anything.
 const MAX_RUN: usize = 64;
 
@@ -31,8 +34,8 @@ enum Fate {
     LiteralTo(usize),
 }
 
-/// Settles the last block of `pieces`, which were parsed from `source`.
-pub(crate) fn settle(pieces: &mut Vec<Piece>, source: &str) {
+/// Settles the last block of `pieces`, which were parsed from `source`; with `reveal` nothing is held back.
+pub(crate) fn settle(pieces: &mut Vec<Piece>, source: &str, reveal: bool) {
     let Some(leaf) = open_leaf(pieces) else { return };
     let end = pieces[leaf + 1..]
         .iter()
@@ -50,7 +53,7 @@ pub(crate) fn settle(pieces: &mut Vec<Piece>, source: &str) {
     let inside = pieces.split_off(leaf + 1);
     let limit = source.trim_end_matches(['\n', ' ', '\t']).len();
     let mut settler =
-        Settler { source, end: limit, out: Vec::with_capacity(inside.len() + 8), opened: 0, skip: 0 };
+        Settler { source, end: limit, out: Vec::with_capacity(inside.len() + 8), opened: 0, skip: 0, reveal };
     settler.run(inside);
     pieces.append(&mut settler.out);
     pieces.extend(closes);
@@ -68,6 +71,7 @@ struct Settler<'a> {
     out: Vec<Piece>,
     opened: usize,
     skip: usize,
+    reveal: bool,
 }
 
 impl Settler<'_> {
@@ -84,6 +88,7 @@ impl Settler<'_> {
                     match self.fate(&piece, run) {
                         Fate::Literal => {}
                         Fate::LiteralTo(place) => self.skip = place,
+                        Fate::Hold if self.reveal => {}
                         Fate::Hold => break,
                         Fate::Opens(nodes) => {
                             let past = piece.at + run;
@@ -107,7 +112,9 @@ impl Settler<'_> {
             }
             self.out.push(piece);
         }
-        self.hold_end();
+        if !self.reveal {
+            self.hold_end();
+        }
         for _ in 0..self.opened {
             self.out.push(Piece::new(Kind::Close, self.end, self.end));
         }
@@ -142,7 +149,6 @@ impl Settler<'_> {
             b'!' if rest.starts_with("![") => self.bracket(&rest[1..], true),
             b'[' => self.bracket(rest, false),
             b'<' if rest.len() < MAX_TARGET && is_tag_start(rest) => Fate::Hold,
-            b'&' if is_entity_start(rest) => Fate::Hold,
             b'$' => tex(rest, before, after),
             _ => Fate::Literal,
         }
@@ -233,6 +239,11 @@ fn certain_text(text: &str) -> usize {
     if trimmed.len() < text.len() {
         return trimmed.len();
     }
+    // What may become an entity.
+    let name = trimmed.trim_end_matches(|c: char| c.is_ascii_alphanumeric() || c == '#');
+    if name.ends_with('&') && trimmed.len() - name.len() < MAX_ENTITY {
+        return name.len() - 1;
+    }
     // A backslash at the end of a line breaks it, when another line follows.
     trimmed.strip_suffix('\\').unwrap_or(trimmed).len()
 }
@@ -294,11 +305,6 @@ fn is_tag_start(rest: &str) -> bool {
     let inside = &rest[1..];
     inside.is_empty()
         || (inside.starts_with(|c: char| c.is_ascii_alphabetic()) && !inside.contains([' ', '\n', '>', '<']))
-}
-
-fn is_entity_start(rest: &str) -> bool {
-    let name = &rest[1..];
-    name.len() < 32 && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '#')
 }
 
 fn tex(rest: &str, before: char, after: char) -> Fate {
