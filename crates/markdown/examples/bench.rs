@@ -12,21 +12,46 @@ use std::time::Instant;
 
 use perennial_markdown::{Html, Renderer};
 
-/// An answer with a bit of everything, of about this many bytes.
+/// An answer with a bit of everything, of about this many bytes; no two parts of it are the same.
 fn answer(bytes: usize) -> String {
-    let part = "## Step: check the *state* of each **stream**\n\n\
-        The reader asks for `GET /v1/streams/42` and gets what is there so far; the rest follows as it arrives. A dropped \
-        connection is no loss, since [the log](https://docs.example/log) keeps every event until it is old enough. This \
-        paragraph is as long as those that are written to explain something, and then some, with `code` and **weight**.\n\n\
-        1. Open the stream, and keep its number.\n\
-        2. Read until the end or until the line is cut:\n   - after a cut, go on behind the last event;\n   - after the end, stop.\n\
-        3. Say what happened.\n\n\
-        ```rust\nfn read(stream: &mut Stream) -> Result<Vec<Event>, Error> {\n    let mut events = Vec::new();\n    \
-        while let Some(event) = stream.next()? {\n        events.push(event); // *not* emphasis\n    }\n    Ok(events)\n}\n```\n\n\
-        | what | how many | how long |\n|---|--:|---|\n| events | 1,024 | 3 s |\n| cuts | 2 | `0.4` s |\n\n\
-        > Note: what is quoted is quoted, and it\n> goes on here.\n\n";
-    part.repeat(bytes / part.len() + 1)
+    let mut text = String::new();
+    let mut number = 0;
+    while text.len() < bytes {
+        number += 1;
+        text.push_str(&PART.replace('#', &number.to_string()).replace("@@", "##"));
+    }
+    text
 }
+
+const PART: &str = "@@ Step #: check the *state* of each **stream**
+
+The reader asks for `GET /v1/streams/#` and gets what is there so far; the rest follows as it arrives. A dropped connection is no loss, since [the log](https://docs.example/log/#) keeps every event until it is old enough. This paragraph is as long as those that are written to explain something, and then some, with `code` and **weight**.
+
+1. Open the stream, and keep its number, #.
+2. Read until the end or until the line is cut:
+   - after a cut, go on behind the last event;
+   - after the end, stop.
+3. Say what happened.
+
+```rust
+fn read_#(stream: &mut Stream) -> Result<Vec<Event>, Error#> {
+    let mut events_# = Vec::with_capacity(#);
+    while let Some(event) = stream.next_#()? {
+        events_#.push(event); // *not* emphasis, #
+    }
+    Ok(events_#)
+}
+```
+
+| what | how many | how long |
+|---|--:|---|
+| events | 1,024 | 3 s |
+| cuts | # | `0.4` s |
+
+> Note: what is quoted is quoted, and it
+> goes on here.
+
+";
 
 fn main() {
     let text = match std::env::args().nth(1) {
