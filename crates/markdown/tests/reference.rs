@@ -3,7 +3,7 @@
 mod support;
 
 use pulldown_cmark::{CowStr, Event, Options, Parser, Tag, TagEnd, html::push_html};
-use support::{examples, whole};
+use support::examples;
 
 /// Examples that read differently on purpose: images are placeholders, addresses with other schemes lead nowhere, bare addresses
 /// are links, and what is a scheme to us is a path to the parser (500).
@@ -11,6 +11,18 @@ const POLICY: &[u32] = &[
     500, 517, 520, 531, 572, 573, 574, 575, 576, 577, 578, 579, 580, 581, 582, 583, 584, 585, 586, 587, 588,
     589, 591, 596, 598, 599, 601, 608, 611,
 ];
+
+/// Our HTML, code as it stands.
+fn whole(text: &str) -> String {
+    let settings = support::settings()[0];
+    #[cfg(feature = "highlight")]
+    let settings = {
+        let mut off = settings;
+        off.highlight = false;
+        off
+    };
+    support::html(&perennial_markdown::batch(text, settings))
+}
 
 /// The parser's HTML with two policies applied to its events: raw HTML is text, and a block of it has an element of its own.
 fn reference(text: &str) -> String {
