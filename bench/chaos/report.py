@@ -89,7 +89,7 @@ From the client's close (by FIN and by RST, with and without a stream) to the mo
 
 ## Memory
 
-{megabytes(memory["fresh"]["resident"])} when started, {megabytes(memory["idle"]["resident"])} after a twentieth of the streams, {megabytes(memory["after"]["at_once"]["resident"])} right after the last one, {megabytes(memory["after"]["settled"]["resident"])} after {memory["after"]["after_s"]:.0f} s;
+{megabytes(memory["fresh"]["resident"])} when started, {megabytes(memory["idle"]["resident"])} after a fifth of the streams, {megabytes(memory["after"]["at_once"]["resident"])} right after the last one, {megabytes(memory["after"]["settled"]["resident"])} after {memory["after"]["after_s"]:.0f} s;
 {memory["after"]["settled"]["files"]} open files and sockets then, {memory["fresh"]["files"]} when started.
 
 ## Each fault

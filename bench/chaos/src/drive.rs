@@ -15,7 +15,7 @@ use crate::tally::Tally;
 use crate::world::World;
 
 /// Streams between two looks at the journal.
-const ROUND: u64 = 2_000;
+const ROUND: u64 = 10_000;
 /// Rows that are kept until their requests are over.
 const ROWS_KEPT: usize = 20_000;
 /// What nobody reads any more must be closed by then.

@@ -82,8 +82,8 @@ async fn run(args: &Args) -> Result<ExitCode> {
     let fresh = world.gate.holdings()?;
     let mut run = Run::default();
     let mut ledger = world.gate.ledger();
-    // The first ones fill what is kept for good: buffers, pools, caches.
-    let warm = args.streams / 20;
+    // The first ones fill what is kept for good: buffers, pools, the store's tables in memory.
+    let warm = args.streams / 5;
     drive::many(&world, args.seed, 0..warm, args.at_once, &mut ledger, &mut run).await;
     let idle = memory::settled(&world).await?;
     drive::many(&world, args.seed, warm..args.streams, args.at_once, &mut ledger, &mut run).await;

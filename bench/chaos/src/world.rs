@@ -46,7 +46,13 @@ impl World {
             Some(path) => Gate::program(path, &sim.url()).await?,
             None => Gate::inside(&sim.url()).await?,
         };
-        let http = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(256).build()?;
+        // Given up before the gateway does: one that is closed as it is used again is no answer, and nobody's fault.
+        let idle = Duration::from_secs(3);
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .pool_idle_timeout(idle)
+            .pool_max_idle_per_host(512)
+            .build()?;
         let subjects = subject::all();
         let known = References::default();
         let references = known.all(&http, &sim.url(), &subjects).await?;
