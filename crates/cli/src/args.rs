@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::exit::EXIT_CODES;
-use crate::{ask, config, decode, doctor, explain, keys, serve, sim, usage};
+use crate::{ask, config, decode, doctor, explain, keys, render, serve, sim, usage};
 
 /// Streams from Claude that do not break.
 #[derive(Debug, Parser)]
@@ -26,6 +26,8 @@ pub(crate) enum Command {
     Doctor(doctor::DoctorArgs),
     /// Tell what happened to a stream: attempts, seams, waits, its end
     Explain(explain::ExplainArgs),
+    /// Render markdown as if it came in pieces: for a terminal, as plain text, HTML or operations
+    Render(render::RenderArgs),
     /// Make, list, rotate and revoke the keys that a gateway gives out
     Keys(keys::KeysArgs),
     /// Run the gateway: what SDKs and applications talk to instead of the Claude API

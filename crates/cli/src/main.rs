@@ -19,6 +19,7 @@ mod listen;
 mod logging;
 mod moment;
 mod output;
+mod render;
 mod serve;
 mod sim;
 mod store;
@@ -49,6 +50,7 @@ fn main() -> ExitCode {
         Command::Doctor(args) => doctor::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Keys(args) => keys::run(&args),
+        Command::Render(args) => render::run(&args),
         Command::Serve(args) => serve::run(&args),
         Command::Sim(args) => sim::run(&args),
         Command::Usage(args) => usage::run(&args),

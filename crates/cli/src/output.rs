@@ -26,6 +26,11 @@ impl Answer {
         self.out.write_all(&bytes).map_err(|error| Failure::writing(&error))
     }
 
+    /// Text with colours of our own: what is not ours in it is harmless already.
+    pub(crate) fn write_styled(&mut self, text: &str) -> Result<(), Failure> {
+        self.out.write_all(text.as_bytes()).map_err(|error| Failure::writing(&error))
+    }
+
     /// One JSON value on a line of its own.
     pub(crate) fn json(&mut self, value: &impl serde::Serialize) -> Result<(), Failure> {
         let mut line = serde_json::to_vec(value).map_err(|error| Failure::writing(&error.into()))?;
@@ -69,9 +74,19 @@ impl TextCursor {
 
 /// Whether standard error takes colour: a terminal that is not dumb, and no `NO_COLOR`.
 pub(crate) fn stderr_colour() -> bool {
+    is_coloured(io::IsTerminal::is_terminal(&io::stderr()))
+}
+
+/// The same for standard output; `CLICOLOR_FORCE` makes it one.
+pub(crate) fn stdout_colour() -> bool {
+    let forced = std::env::var_os("CLICOLOR_FORCE").is_some_and(|value| !value.is_empty() && value != "0");
+    is_coloured(forced || io::IsTerminal::is_terminal(&io::stdout()))
+}
+
+fn is_coloured(is_terminal: bool) -> bool {
     let unset = |name: &str| std::env::var_os(name).is_none_or(|value| value.is_empty());
     let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-    io::IsTerminal::is_terminal(&io::stderr()) && unset("NO_COLOR") && !dumb
+    is_terminal && unset("NO_COLOR") && !dumb
 }
 
 /// Bytes as a terminal may have them: what a model says, what a service says, what stands in a captured file.

@@ -8,6 +8,7 @@ mod doctor;
 mod explain;
 mod log;
 mod money;
+mod render;
 mod rig;
 mod services;
 mod tls;
