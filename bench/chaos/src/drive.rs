@@ -127,6 +127,7 @@ async fn look(world: &World, seed: u64, ledger: &mut LedgerFile, run: &mut Run) 
     };
     match rows.await {
         Ok(rows) => {
+            run.books.note(&rows);
             run.rows.extend(rows);
             let open = std::mem::take(&mut run.open);
             let is_honest = |entry: &Entry| {

@@ -127,6 +127,11 @@ impl Row {
 }
 
 impl Books {
+    /// Rows that are new. Where a head was lost with its connection, nobody but the upstream knows the request's id.
+    pub(crate) fn note(&mut self, news: &[Row]) {
+        self.headless += news.iter().filter(|row| row.request_id.is_none()).count() as u64;
+    }
+
     /// Compares rows with what the journal says of the same requests, and gives back those that have no row (yet).
     pub(crate) fn compare(
         &mut self,
@@ -136,8 +141,6 @@ impl Books {
     ) -> Vec<Entry> {
         let by_id: HashMap<&str, &Row> =
             rows.iter().filter_map(|row| Some((row.request_id.as_deref()?, row))).collect();
-        // Where a head was lost with its connection, nobody but the upstream knows the request's id.
-        self.headless = self.headless.max(rows.iter().filter(|row| row.request_id.is_none()).count() as u64);
         let mut open = Vec::new();
         for entry in entries {
             let billed = Sums::of_entry(&entry);

@@ -61,6 +61,10 @@ fn main() -> ExitCode {
     }
 }
 
+/// The system's allocator keeps an arena for each thread, and what hundreds of streams at once took there does not come back.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// What a command comes to: an end with a code, or a failure with a line that says what to do.
 type Run = Result<Exit, Failure>;
 
