@@ -130,7 +130,7 @@ def money(books: dict) -> str:
     (measured, all_measured), (estimated, all_estimated) = books["measured"], books["estimated"]
     differences = "\n".join(f"- {line}" for line in books["differences"])
     return f"""Each of the {books["billed"]:,} requests that the simulator would bill, beside its row in the ledger: {measured:,} of {all_measured:,} rows that say `measured` are exact to the token, {estimated:,} of {all_estimated:,} of those that say
-`estimated` are within 5 %, and {books["missing"]:,} requests have no row. Not judged are {books["unseen"]:,} requests of which the upstream had written more than anybody could see: the gateway had ended them, or a reset took along what was on its way.
+`estimated` are within 5 % or 16 tokens (an event in which a cut fell is billed, and nobody has it), and {books["missing"]:,} requests have no row. Not judged are {books["unseen"]:,} requests of which the upstream had written more than anybody could see: the gateway had ended them, or a reset took along what was on its way.
 The sums include those.
 
 {house.table(["tokens", "simulator", "ledger"], rows)}
