@@ -18,7 +18,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 import house
 from report import page
 
-SHORT = ["--streams", "1500", "--leavers", "5", "--at-once", "96", "--short"]
+SHORT = ["--streams", "1500", "--leavers", "5", "--at-once", "48", "--short"]
 
 
 def program(options: argparse.Namespace) -> pathlib.Path | None:

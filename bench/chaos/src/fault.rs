@@ -15,8 +15,6 @@ pub(crate) struct Fault {
     pub(crate) promise: Promise,
     /// The events that come are not those of an undisturbed stream: what the simulator sends is what is right.
     pub(crate) alters: bool,
-    /// Some events cannot be read as they come: they pass as they are, and are their reader's to judge.
-    pub(crate) mangles: bool,
 }
 
 /// What has to become of a stream.
@@ -65,8 +63,6 @@ impl Fault {
             "huge-event" if !is_rare => "huge=200000@event=6",
             _ => named.words,
         };
-        let mangles = matches!(named.name, "garbage-between" | "garbage-inside" | "not-json")
-            || named.name.starts_with("no-message-");
         let promise = match named.expect {
             Expect::Whole => Promise::Whole,
             Expect::Retried => Promise::Retried,
@@ -76,7 +72,7 @@ impl Fault {
         };
         let alters =
             named.expect == Expect::Whole && !words.starts_with("stall") && !words.starts_with("body");
-        Self { name: named.name.to_owned(), words: words.to_owned(), promise, alters, mangles }
+        Self { name: named.name.to_owned(), words: words.to_owned(), promise, alters }
     }
 
     /// A swept one, at one place.
@@ -101,7 +97,6 @@ impl Fault {
             words: format!("{kind}={at}{}", limit.unwrap_or_default()),
             promise,
             alters: false,
-            mangles,
         }
     }
 }

@@ -87,6 +87,7 @@ async fn run(args: &Args) -> Result<ExitCode> {
     drive::many(&world, args.seed, 0..warm, args.at_once, &mut ledger, &mut run).await;
     let idle = memory::settled(&world).await?;
     drive::many(&world, args.seed, warm..args.streams, args.at_once, &mut ledger, &mut run).await;
+    drive::settle(&world, args.seed, &mut ledger, &mut run).await;
     let closings =
         closing::measure(&world, args.leavers, if args.short { closing::LAX_LIMIT } else { closing::LIMIT })
             .await?;

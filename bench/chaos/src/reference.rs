@@ -110,17 +110,6 @@ impl References {
     }
 }
 
-/// What the simulator sends to who asks it directly, with these words in its orders, as far as it comes.
-pub(crate) async fn sent(
-    http: &reqwest::Client,
-    simulator: &str,
-    subject: &Subject,
-    words: &str,
-    key: &str,
-) -> Result<Shown> {
-    Ok(fold(&ask(http, simulator, subject, words, key).await?).shown)
-}
-
 async fn ask(
     http: &reqwest::Client,
     simulator: &str,

@@ -11,8 +11,7 @@ use perennial_sim::{JournalLimits, Pace, Scenario, Simulator};
 use crate::closing;
 use crate::gate::{Gate, SILENCE};
 use crate::plan::Plan;
-use crate::reference::{self, Reference, References};
-use crate::shown::Shown;
+use crate::reference::{Reference, References};
 use crate::subject::{self, Subject};
 
 /// What goes up; nobody who asks may ever see it.
@@ -68,12 +67,6 @@ impl World {
             return Ok(Arc::clone(&self.references[plan.subject]));
         }
         self.known.get(&self.http, &self.sim.url(), subject, &plan.fault.words).await
-    }
-
-    /// What the upstream sends for this plan, to whom it may concern.
-    pub(crate) async fn sent(&self, plan: &Plan) -> Result<Shown> {
-        let (subject, key) = (&self.subjects[plan.subject], format!("sent-{}", plan.key()));
-        reference::sent(&self.http, &self.sim.url(), subject, &plan.fault.words, &key).await
     }
 
     /// A request of a plan, at the gateway.
