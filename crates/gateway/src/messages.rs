@@ -52,7 +52,7 @@ async fn answer(service: &Arc<Service>, id: &RequestId, request: Request) -> Res
     let Begun { running, presence, opened, .. } =
         Live::begin(service, order, credential, caller.key.as_ref(), true)?;
 
-    // 5. What the upstream answers. Errors, and JSON where a stream was asked for, are passed on as they are; what cannot be an answer is none.
+    // 5. What the upstream answers. Errors, and JSON that is no message, are passed on as they are; what cannot be an answer is none.
     let opened = tokio::time::timeout(service.clocks.early_open, opened);
     let up = match opened.await {
         Ok(Ok(Opened::Stream(up))) => up,

@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use perennial_protocol::sse::Outgoing;
 use serde::Serialize;
-use serde_json::json;
 use serde_json::value::RawValue;
 
 type Members = BTreeMap<String, Box<RawValue>>;
@@ -30,24 +30,23 @@ pub(crate) fn events(message: &[u8]) -> Option<Vec<Bytes>> {
     let (usage, edits) = (message.get("usage").cloned(), message.remove("context_management"));
     message.insert("content".to_owned(), raw("[]")?);
 
-    let mut frames = vec![frame("message_start", &json!({"type": "message_start", "message": message}))];
+    let mut frames = vec![frame("message_start", [("message", value(&message)?)])?];
     for (index, block) in blocks.into_iter().enumerate() {
         let (start, deltas) = taken_apart(block)?;
-        let kind = "content_block_start";
-        frames.push(frame(kind, &json!({"type": kind, "index": index, "content_block": start})));
-        let kind = "content_block_delta";
-        frames.extend(
-            deltas.iter().map(|delta| frame(kind, &json!({"type": kind, "index": index, "delta": delta}))),
-        );
-        let kind = "content_block_stop";
-        frames.push(frame(kind, &json!({"type": kind, "index": index})));
+        let index = value(&index)?;
+        frames.push(frame(
+            "content_block_start",
+            [("index", index.clone()), ("content_block", value(&start)?)],
+        )?);
+        for delta in deltas {
+            frames.push(frame("content_block_delta", [("index", index.clone()), ("delta", value(&delta)?)])?);
+        }
+        frames.push(frame("content_block_stop", [("index", index)])?);
     }
-    let mut delta = Members::from([("type".to_owned(), raw("\"message_delta\"")?)]);
-    delta.insert("delta".to_owned(), serde_json::value::to_raw_value(&end).ok()?);
-    delta.extend(usage.map(|usage| ("usage".to_owned(), usage)));
-    delta.extend(edits.map(|edits| ("context_management".to_owned(), edits)));
-    frames.push(frame("message_delta", &delta));
-    frames.push(frame("message_stop", &json!({"type": "message_stop"})));
+    let end = [("delta", value(&end)?)].into_iter();
+    let end = end.chain(usage.map(|usage| ("usage", usage)));
+    frames.push(frame("message_delta", end.chain(edits.map(|edits| ("context_management", edits))))?);
+    frames.push(frame("message_stop", [])?);
     Some(frames)
 }
 
@@ -86,7 +85,7 @@ fn taken_apart(mut block: Members) -> Option<(Members, Vec<Members>)> {
         kind if kind.ends_with("tool_use") => {
             let written = block.get("input").map(|input| input.get().to_owned());
             if let Some(written) = written.filter(|written| written != "{}") {
-                block.insert("input".to_owned(), serde_json::value::to_raw_value(&written).ok()?);
+                block.insert("input".to_owned(), value(&written)?);
                 take(&mut block, "input", "{}", "input_json_delta", "partial_json")?;
             }
         }
@@ -103,8 +102,18 @@ fn raw(json: &str) -> Option<Box<RawValue>> {
     RawValue::from_string(json.to_owned()).ok()
 }
 
-fn frame(name: &str, data: &impl Serialize) -> Bytes {
-    Bytes::from(format!("event: {name}\ndata: {}\n\n", serde_json::to_string(data).unwrap_or_default()))
+fn value(of: &impl Serialize) -> Option<Box<RawValue>> {
+    serde_json::value::to_raw_value(of).ok()
+}
+
+/// An event with these members. A message may be written over many lines, and then its values are.
+fn frame<'a>(kind: &str, members: impl IntoIterator<Item = (&'a str, Box<RawValue>)>) -> Option<Bytes> {
+    let mut data = Members::from([("type".to_owned(), value(&kind)?)]);
+    data.extend(members.into_iter().map(|(name, value)| (name.to_owned(), value)));
+    let data = serde_json::to_string(&data).ok()?;
+    let mut out = Vec::new();
+    Outgoing { event: Some(kind), ..Outgoing::data(&data) }.write_to(&mut out).ok()?;
+    Some(out.into())
 }
 
 #[cfg(test)]
@@ -143,6 +152,13 @@ mod tests {
         for path in recordings.map(|entry| entry.unwrap().path()) {
             let Some(message) = folded(&std::fs::read(&path).unwrap()) else { continue };
             assert_eq!(again(&message.to_string()), message, "{}", path.display());
+            // Written over many lines it is the same, but for the blanks in a tool's input.
+            assert_eq!(
+                again(&serde_json::to_string_pretty(&message).unwrap()),
+                message,
+                "{}",
+                path.display()
+            );
             seen += 1;
         }
         assert!(seen > 100, "only {seen} messages");
@@ -150,10 +166,11 @@ mod tests {
 
     #[test]
     fn numbers_stay_as_they_are_written() {
-        let message = r#"{"type":"message","id":"m","role":"assistant","model":"x","content":[{"type":"tool_use","id":"t","name":"n","input":{"n":12345678901234567890.10, "m": 1}}],"stop_reason":"tool_use","stop_sequence":null,"usage":{"input_tokens":1,"output_tokens":2}}"#;
+        let message = r#"{"type":"message","id":"m","role":"assistant","model":"x","content":[{"type":"tool_use","id":"t","name":"n","input":{"n":12345678901234567890.10, "m": 1}},{"type":"found","score":1.10e2}],"stop_reason":"tool_use","stop_sequence":null,"usage":{"input_tokens":1,"output_tokens":2}}"#;
         let frames = events(message.as_bytes()).unwrap().concat();
         let frames = String::from_utf8(frames).unwrap();
         assert!(frames.contains(r#""partial_json":"{\"n\":12345678901234567890.10, \"m\": 1}""#), "{frames}");
+        assert!(frames.contains(r#""score":1.10e2"#), "{frames}");
         assert!(!frames.contains("\"stop_reason\":\"tool_use\",\"stop_sequence\":null,\"type\":\"message\""));
     }
 
