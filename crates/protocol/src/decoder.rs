@@ -99,7 +99,7 @@ impl<'a> Received<'a> {
         let name = frame.event();
         let event = match frame.data() {
             // What broke its name or the word `data` took the event along.
-            None | Some(b"") if Event::is_part_of_answer(name) || std::str::from_utf8(name).is_err() => {
+            None if Event::is_part_of_answer(name) || std::str::from_utf8(name).is_err() => {
                 return Err(DecodeError::no_data(name));
             }
             None | Some(b"" | b"[DONE]") => None,

@@ -147,7 +147,7 @@ mod tests {
     fn a_half_stops_waiting_with_its_block() {
         let mut decoder = EventDecoder::new();
         let half = "data: {\"type\":\"content_block_delta\",\"index\":3,\"delta\":{\"type\":\"text_delta\",\"text\":\"\\ud83e\"}}\n\n";
-        let marks = "data: [DONE]\n\nevent: ping\ndata:\n\n: life\n\n";
+        let marks = "data: [DONE]\n\nevent: message_stop\ndata:\n\n: life\n\n";
         let stop = "data: {\"type\":\"content_block_stop\",\"index\":3}\n\n";
         for (frames, waiting) in [(half, true), (marks, true), (stop, false)] {
             let mut input = frames.as_bytes();

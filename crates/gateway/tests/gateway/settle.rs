@@ -194,19 +194,21 @@ async fn a_drop_in_that_lost_its_client_with_the_gateway_is_interrupted() {
 /// Each request that reached the simulator has a row of its own: the one that the kill lost too, and the one that went on.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_attempt_that_a_kill_lost_has_its_row() {
-    for (orders, phase, with_key) in [
-        ("stall@headers,times=1", Phase::BeforeHeaders, true),
-        ("stall@event=9,times=1", Phase::Content, true),
-        ("stall@event=9,times=1", Phase::Content, false),
+    for (orders, lost, phase, with_key) in [
+        ("stall@headers,times=1", 1, Phase::BeforeHeaders, true),
+        ("stall@event=9,times=1", 1, Phase::Content, true),
+        ("stall@event=9,times=1", 1, Phase::Content, false),
         // The second attempt is the one that is lost, and nothing is noted of it.
-        ("status=500,times=1; stall@headers,times=2", Phase::BeforeHeaders, true),
+        ("status=500,times=1; stall@headers,times=2", 2, Phase::BeforeHeaders, true),
     ] {
         let ledger = Arc::new(Ledger::open("sqlite::memory:").await.unwrap());
         let sim = perennial_sim::Simulator::builder().pace(Pace::instant()).spawn().await.unwrap();
         let folder = tempfile::tempdir().unwrap();
         let first = Process::billing(&folder, &sim.url(), with_key, Some(&ledger)).await;
         let id = create(&first.url(), orders, "detach").await;
-        let reached = sim.journal().wait_for(|entry| entry.phase >= phase && !entry.is_over());
+        let is_it =
+            |entry: &perennial_sim::Entry| entry.number == lost && entry.phase >= phase && !entry.is_over();
+        let reached = sim.journal().wait_for(is_it);
         tokio::time::timeout(PATIENCE, reached).await.unwrap_or_else(|_| panic!("{orders}: never asked"));
         if phase == Phase::Content {
             // It is in the log once a reader has it.
