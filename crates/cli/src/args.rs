@@ -17,7 +17,7 @@ pub(crate) struct Args {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Ask a question and read the answer as it comes
-    Ask(ask::AskArgs),
+    Ask(Box<ask::AskArgs>),
     /// See whether a file of settings is right, or print an example of one
     Config(config::ConfigArgs),
     /// Read a captured stream: its message, events, text, or departures from the grammar

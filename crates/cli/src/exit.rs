@@ -82,3 +82,8 @@ pub(crate) fn say(line: impl fmt::Display) {
     let line = output::harmless(&line.to_string()).replace('\n', " ");
     drop(writeln!(io::stderr().lock(), "{}", logging::line(&line)));
 }
+
+/// Words with the id of the request, to be quoted to support.
+pub(crate) fn with_id(words: &str, id: Option<&str>) -> String {
+    id.map_or_else(|| words.to_owned(), |id| format!("{words} [{id}]"))
+}
