@@ -42,7 +42,9 @@ pub struct Imported {
 }
 
 impl Document {
-    pub(crate) fn new(conversations: Vec<Exported>) -> Self {
+    /// A document of these.
+    #[must_use]
+    pub fn new(conversations: Vec<Exported>) -> Self {
         Self { format: FORMAT, conversations }
     }
 
