@@ -1,5 +1,6 @@
 //! The arguments of `perennial ask`.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
@@ -94,6 +95,9 @@ pub(super) struct AnswerArgs {
     /// Whether there are colours
     #[arg(long, value_name = "WHEN", value_enum, default_value = "auto", hide_possible_values = true)]
     color: Color,
+    /// Record the stream into this file, with the time of each event
+    #[arg(long, value_name = "FILE", conflicts_with = "recover")]
+    pub(super) tee_sse: Option<PathBuf>,
     /// Say on standard error what the answer took: tokens, cost, times, and how it came
     #[arg(short, long)]
     pub(super) usage: bool,
@@ -132,6 +136,12 @@ pub(super) struct ServiceArgs {
 }
 
 impl AskArgs {
+    /// The same, recorded into this file.
+    pub(crate) fn teeing(mut self, file: PathBuf) -> Self {
+        self.answer.tee_sse = Some(file);
+        self
+    }
+
     /// The model that is asked, a template's before the usual one.
     pub(super) fn model(&self, template: Option<&str>) -> String {
         self.model.as_deref().or(template).unwrap_or(DEFAULT_MODEL).to_owned()

@@ -5,6 +5,7 @@ use perennial::{Client, ClientBuilder, Deadlines, MaxHops, RetryPolicy};
 use super::AskArgs;
 use crate::embedded;
 use crate::exit::{Exit, Failure, say};
+use crate::record::Tee;
 use crate::show::Paid;
 
 pub(super) struct Service {
@@ -47,6 +48,9 @@ pub(super) async fn of(args: &AskArgs) -> Result<Service, Failure> {
     }
     if service.recover > 0 {
         builder = builder.continuing(MaxHops(service.recover));
+    }
+    if let Some(file) = &args.answer.tee_sse {
+        builder = builder.transport(Tee::new(Deadlines::default().connect, file.clone())?);
     }
     let deadlines = Deadlines { total: service.timeout, ..Deadlines::default() };
     let retries = RetryPolicy { max_retries: service.retries, ..RetryPolicy::default() };
