@@ -22,6 +22,7 @@ mod logs;
 mod moment;
 mod output;
 mod question;
+mod record;
 mod render;
 mod serve;
 mod show;

@@ -6,7 +6,7 @@ use clap::Args;
 use perennial::RetryPolicy;
 
 use crate::exit::EXIT_CODES;
-use crate::question::{DEFAULT_MAX_TOKENS, DEFAULT_MODEL, Parameter};
+use crate::question::Parameter;
 use crate::seconds;
 use crate::show::{Color, Delivery, Thinking, Which, Wishes, Wrap};
 use crate::sim::SimulatorArgs;
@@ -22,7 +22,16 @@ pub(crate) struct AskArgs {
     pub(super) system: Option<String>,
     /// The model [default: claude-sonnet-5-5]
     #[arg(short, long, value_name = "MODEL", env = "PERENNIAL_MODEL")]
-    model: Option<String>,
+    pub(super) model: Option<String>,
+    /// Go on with the last conversation
+    #[arg(short = 'c', long = "continue", conflicts_with = "cid")]
+    pub(super) goes_on: bool,
+    /// Go on with this conversation: its id, or so much of its beginning that no other one begins so
+    #[arg(long, value_name = "ID")]
+    pub(super) cid: Option<String>,
+    /// Keep nothing of question and answer
+    #[arg(short = 'n', long)]
+    pub(super) no_log: bool,
     /// A text to be read with the question: a file, an address, or `-` for standard input
     #[arg(short = 'f', long = "fragment", value_name = "SOURCE")]
     pub(super) fragments: Vec<String>,
@@ -36,7 +45,7 @@ pub(crate) struct AskArgs {
     #[arg(short, long = "param", value_name = "NAME=VALUE", value_parser = Parameter::read, requires = "template")]
     pub(super) params: Vec<Parameter>,
     /// Keep this question as a template, and ask nobody
-    #[arg(long, value_name = "NAME", conflicts_with = "template")]
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["template", "goes_on", "cid"])]
     pub(super) save: Option<String>,
     /// The most tokens that the answer may have, thinking included [default: 16000]
     #[arg(long, value_name = "N")]
@@ -132,19 +141,6 @@ pub(super) struct ServiceArgs {
 }
 
 impl AskArgs {
-    /// The model that is asked, a template's before the usual one.
-    pub(super) fn model(&self, template: Option<&str>) -> String {
-        self.model.as_deref().or(template).unwrap_or(DEFAULT_MODEL).to_owned()
-    }
-
-    pub(super) fn named_model(&self) -> Option<String> {
-        self.model.clone()
-    }
-
-    pub(super) fn max_tokens(&self, template: Option<u64>) -> u64 {
-        self.max_tokens.or(template).unwrap_or(DEFAULT_MAX_TOKENS)
-    }
-
     pub(super) fn wishes(&self) -> Wishes {
         let answer = &self.answer;
         Wishes {

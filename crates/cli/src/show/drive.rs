@@ -8,7 +8,7 @@ use super::Show;
 use crate::event_line;
 use crate::exit::Failure;
 
-/// Reads the stream to its end, or to what keeps it from its end; `kept` is told of each event what there is by then.
+/// Reads the stream to its end, or to what keeps it from its end; `kept` is told what there is, after each event and while none comes.
 ///
 /// # Errors
 /// Where the answer cannot be written any more. That the stream failed is no failure of this.
@@ -22,6 +22,7 @@ pub(crate) async fn read(
             biased;
             next = stream.next() => next,
             () = tokio::time::sleep_until(show.due()) => {
+                kept(stream.transcript());
                 show.tick().await?;
                 continue;
             }
@@ -55,6 +56,7 @@ pub(crate) async fn read_frames(
             biased;
             next = frames.next() => next,
             () = tokio::time::sleep_until(show.due()) => {
+                kept(stream.transcript());
                 show.tick().await?;
                 continue;
             }
