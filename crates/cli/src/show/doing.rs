@@ -174,6 +174,17 @@ impl Thought {
         }
     }
 
+    /// A line of it is printed and not ended.
+    pub(super) fn is_open(&self) -> bool {
+        self.open
+    }
+
+    pub(super) fn end_line(&mut self) {
+        if std::mem::take(&mut self.open) {
+            status::put("\n");
+        }
+    }
+
     /// Prints a piece of it.
     pub(super) fn print(&mut self, delta: &str) {
         if delta.is_empty() {
@@ -187,9 +198,7 @@ impl Thought {
 
     /// The end of it: what is said about it.
     pub(super) fn end(&mut self) -> Option<String> {
-        if std::mem::take(&mut self.open) {
-            status::put("\n");
-        }
+        self.end_line();
         let since = self.since.take()?;
         self.shown?;
         let took = since.elapsed();

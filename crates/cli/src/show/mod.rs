@@ -96,7 +96,9 @@ impl Show {
             StreamEvent::Thinking { delta, .. } => {
                 self.came(Kind::Thinking, delta.len());
                 if self.thought.shows_all() {
-                    self.begin_note();
+                    if !self.thought.is_open() {
+                        self.begin_note();
+                    }
                     self.thought.print(delta);
                 } else {
                     self.thought.hear(delta);
@@ -192,6 +194,7 @@ impl Show {
     /// A line on standard error follows: it begins at the beginning of one.
     pub(crate) fn begin_note(&mut self) {
         self.status.wipe();
+        self.thought.end_line();
         if self.look.shares_screen() {
             self.page.make_room();
         }
@@ -299,6 +302,7 @@ impl Show {
         }
         // What reads a pipe may write to this screen itself.
         let free = self.look.out_is_terminal || !self.look.out_is_pipe || !self.page.began();
+        let free = free && !self.thought.is_open();
         let column = if self.look.out_is_terminal { self.page.column() } else { 0 };
         match self.doing.words(&silence, &self.thought, self.look.notes.columns).filter(|_| free) {
             Some(words) => self.status.show(&words, column),
