@@ -25,6 +25,7 @@ mod question;
 mod record;
 mod render;
 mod serve;
+mod service;
 mod show;
 mod sim;
 mod store;

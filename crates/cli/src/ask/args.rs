@@ -1,15 +1,11 @@
 //! The arguments of `perennial ask`.
 
-use std::time::Duration;
-
 use clap::Args;
-use perennial::RetryPolicy;
 
 use crate::exit::EXIT_CODES;
 use crate::question::Parameter;
-use crate::seconds;
+use crate::service::ServiceArgs;
 use crate::show::{Color, Delivery, Thinking, Which, Wishes, Wrap};
-use crate::sim::SimulatorArgs;
 
 #[derive(Debug, Args)]
 #[command(after_help = EXIT_CODES)]
@@ -59,9 +55,6 @@ pub(crate) struct AskArgs {
     /// Any field of the request: JSON or else text; dots go into objects (`-o output_config.effort=high`)
     #[arg(short = 'o', long = "option", value_name = "KEY=VALUE")]
     pub(super) options: Vec<String>,
-    /// A header of the request
-    #[arg(short = 'H', long = "header", value_name = "NAME: VALUE")]
-    pub(super) headers: Vec<String>,
     /// Print the request as JSON, and ask nobody
     #[arg(long)]
     pub(super) dry_run: bool,
@@ -69,8 +62,6 @@ pub(crate) struct AskArgs {
     pub(super) answer: AnswerArgs,
     #[command(flatten, next_help_heading = "Where to ask")]
     pub(super) service: ServiceArgs,
-    #[command(flatten, next_help_heading = "Embedded simulator")]
-    pub(super) simulator: SimulatorArgs,
 }
 
 /// In which form the answer is printed, and what is said beside it.
@@ -101,7 +92,7 @@ pub(super) struct AnswerArgs {
     #[arg(long, value_name = "COLUMNS", value_parser = Wrap::read, default_value = "auto")]
     wrap: Wrap,
     /// Whether there are colours
-    #[arg(long, value_name = "WHEN", value_enum, default_value = "auto", hide_possible_values = true)]
+    #[arg(long, value_name = "WHEN", value_enum, default_value = "auto")]
     color: Color,
     /// Say on standard error what the answer took: tokens, cost, times, and how it came
     #[arg(short, long)]
@@ -118,26 +109,6 @@ pub(super) struct AnswerArgs {
     /// Say nothing but errors on standard error
     #[arg(short, long)]
     pub(super) quiet: bool,
-}
-
-/// Whom to ask, and how patiently.
-#[derive(Debug, Args)]
-pub(super) struct ServiceArgs {
-    /// Ask the embedded simulator, even if there is a key
-    #[arg(long, conflicts_with = "base_url")]
-    pub(super) sim: bool,
-    /// Where to ask, without /v1 [env: ANTHROPIC_BASE_URL]
-    #[arg(long, value_name = "URL")]
-    pub(super) base_url: Option<String>,
-    /// Seconds after which to give up, whatever has come
-    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
-    pub(super) timeout: Option<Duration>,
-    /// How often to ask again where nothing of the answer had come
-    #[arg(long, value_name = "N", default_value_t = RetryPolicy::default().max_retries)]
-    pub(super) retries: u32,
-    /// How often to ask for the rest of an answer that broke in the middle; each time is billed
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub(super) recover: u32,
 }
 
 impl AskArgs {

@@ -2,19 +2,18 @@
 
 mod args;
 mod asked;
-mod service;
 
 use std::time::Duration;
 
 use perennial::{MessageStream, Transcript};
 
 use self::asked::Asked;
-use self::service::Service;
 use crate::Run;
 use crate::exit::{Exit, Failure, say};
 use crate::listen::Signals;
 use crate::output::Answer;
 use crate::record::{Ending, Recorder};
+use crate::service::Service;
 use crate::show::verdict::{self, Verdict};
 use crate::show::{self, Look, Show};
 
@@ -49,8 +48,11 @@ pub(crate) fn run(args: &AskArgs) -> Run {
 
 async fn ask(args: &AskArgs, asked: Asked) -> Run {
     let mut signals = Signals::catch()?;
-    let service = service::of(args).await?;
+    let service = args.service.open().await?;
     let mut show = Show::new(Look::of(&args.wishes()), args.answer.delivery());
+    if let Some(words) = service.notice {
+        show.note(words);
+    }
     let body = asked.request.body().map_err(|error| Failure::new(Exit::Usage, error))?;
     let mut stream = service.client.messages().stream(body);
     let mut recorder = asked.kept.map(Recorder::begin);

@@ -121,3 +121,20 @@ fn t4_ctrl_c_keeps_the_part() {
     let left = sim.handle.journal().wait_for(perennial_sim::Entry::is_over);
     assert_eq!(sim.runtime.block_on(left).outcome, perennial_sim::Outcome::ClientLeft);
 }
+
+#[test]
+fn t4_ctrl_z_pauses_and_goes_on() {
+    let text = (0..60).map(|number| format!("word{number} ")).collect::<String>();
+    let sim = saying(&text, "instant,ttft=1500ms,tps=60");
+    // A shell that knows of jobs: it goes on where the command pauses, and fetches it back.
+    let line = format!("set -m; {}; echo \"[paused $?]\"; fg", ask(&sim, &format!("-m {MODEL} Hi")));
+    let Some(mut pane) = Pane::run(80, 24, &line) else { return };
+    pane.wait_for("waiting");
+    pane.press("C-z");
+    pane.wait_for("[paused ");
+    assert_eq!(pane.end(), 0);
+    let screen = pane.screen();
+    assert!(screen.contains("[paused 147]") && !screen.contains("waiting"), "{screen}");
+    let answer = &screen[screen.find("word0").unwrap()..];
+    assert_eq!(answer.split_whitespace().collect::<Vec<_>>(), text.split_whitespace().collect::<Vec<_>>());
+}
