@@ -4,7 +4,7 @@ use clap::{Parser, Subcommand};
 
 use crate::exit::EXIT_CODES;
 use crate::{
-    ask, attach, completions, config, decode, doctor, explain, keys, logs, man, record, render, replay,
+    ask, attach, completions, config, decode, doctor, explain, keys, logs, man, recording, render, replay,
     serve, sim, tail, usage,
 };
 
@@ -42,7 +42,7 @@ pub(crate) enum Command {
     /// Print the manual page, or write the pages of all commands into a folder
     Man(man::ManArgs),
     /// Record a stream with the time of each event
-    Record(record::RecordArgs),
+    Record(recording::RecordArgs),
     /// Show a recording at the pace at which it came
     Replay(replay::ReplayArgs),
     /// Run the gateway: what SDKs and applications talk to instead of the Claude API

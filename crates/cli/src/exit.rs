@@ -68,6 +68,11 @@ impl Failure {
         }
     }
 
+    /// The line; empty where there is nothing to say.
+    pub(crate) fn line(&self) -> &str {
+        &self.line
+    }
+
     /// Says the line on standard error and gives the code.
     pub(crate) fn report(&self) -> ExitCode {
         if !self.line.is_empty() {

@@ -32,6 +32,7 @@ mod recording;
 mod render;
 mod replay;
 mod serve;
+mod service;
 mod show;
 mod sim;
 mod store;
@@ -67,7 +68,7 @@ fn main() -> ExitCode {
         Command::Keys(args) => keys::run(&args),
         Command::Logs(args) => logs::run(&args),
         Command::Man(args) => man::run(&args),
-        Command::Record(args) => record::run(&args),
+        Command::Record(args) => recording::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Render(args) => render::run(&args),
         Command::Serve(args) => serve::run(&args),

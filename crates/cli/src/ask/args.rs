@@ -1,16 +1,13 @@
 //! The arguments of `perennial ask`.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::Args;
-use perennial::RetryPolicy;
 
 use crate::exit::EXIT_CODES;
-use crate::question::{DEFAULT_MAX_TOKENS, DEFAULT_MODEL, Parameter};
-use crate::seconds;
+use crate::question::Parameter;
+use crate::service::ServiceArgs;
 use crate::show::{Color, Delivery, Thinking, Which, Wishes, Wrap};
-use crate::sim::SimulatorArgs;
 
 #[derive(Debug, Args)]
 #[command(after_help = EXIT_CODES)]
@@ -23,7 +20,16 @@ pub(crate) struct AskArgs {
     pub(super) system: Option<String>,
     /// The model [default: claude-sonnet-5-5]
     #[arg(short, long, value_name = "MODEL", env = "PERENNIAL_MODEL")]
-    model: Option<String>,
+    pub(super) model: Option<String>,
+    /// Go on with the last conversation
+    #[arg(short = 'c', long = "continue", conflicts_with = "cid")]
+    pub(super) goes_on: bool,
+    /// Go on with this conversation: its id, or so much of its beginning that no other one begins so
+    #[arg(long, value_name = "ID")]
+    pub(super) cid: Option<String>,
+    /// Keep nothing of question and answer
+    #[arg(short = 'n', long)]
+    pub(super) no_log: bool,
     /// A text to be read with the question: a file, an address, or `-` for standard input
     #[arg(short = 'f', long = "fragment", value_name = "SOURCE")]
     pub(super) fragments: Vec<String>,
@@ -37,7 +43,7 @@ pub(crate) struct AskArgs {
     #[arg(short, long = "param", value_name = "NAME=VALUE", value_parser = Parameter::read, requires = "template")]
     pub(super) params: Vec<Parameter>,
     /// Keep this question as a template, and ask nobody
-    #[arg(long, value_name = "NAME", conflicts_with = "template")]
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["template", "goes_on", "cid"])]
     pub(super) save: Option<String>,
     /// The most tokens that the answer may have, thinking included [default: 16000]
     #[arg(long, value_name = "N")]
@@ -51,9 +57,6 @@ pub(crate) struct AskArgs {
     /// Any field of the request: JSON or else text; dots go into objects (`-o output_config.effort=high`)
     #[arg(short = 'o', long = "option", value_name = "KEY=VALUE")]
     pub(super) options: Vec<String>,
-    /// A header of the request
-    #[arg(short = 'H', long = "header", value_name = "NAME: VALUE")]
-    pub(super) headers: Vec<String>,
     /// Print the request as JSON, and ask nobody
     #[arg(long)]
     pub(super) dry_run: bool,
@@ -61,8 +64,6 @@ pub(crate) struct AskArgs {
     pub(super) answer: AnswerArgs,
     #[command(flatten, next_help_heading = "Where to ask")]
     pub(super) service: ServiceArgs,
-    #[command(flatten, next_help_heading = "Embedded simulator")]
-    pub(super) simulator: SimulatorArgs,
 }
 
 /// In which form the answer is printed, and what is said beside it.
@@ -93,11 +94,8 @@ pub(super) struct AnswerArgs {
     #[arg(long, value_name = "COLUMNS", value_parser = Wrap::read, default_value = "auto")]
     wrap: Wrap,
     /// Whether there are colours
-    #[arg(long, value_name = "WHEN", value_enum, default_value = "auto", hide_possible_values = true)]
+    #[arg(long, value_name = "WHEN", value_enum, default_value = "auto")]
     color: Color,
-    /// Record the stream into this file, with the time of each event
-    #[arg(long, value_name = "FILE", conflicts_with = "recover")]
-    pub(super) tee_sse: Option<PathBuf>,
     /// Say on standard error what the answer took: tokens, cost, times, and how it came
     #[arg(short, long)]
     pub(super) usage: bool,
@@ -115,44 +113,11 @@ pub(super) struct AnswerArgs {
     pub(super) quiet: bool,
 }
 
-/// Whom to ask, and how patiently.
-#[derive(Debug, Args)]
-pub(super) struct ServiceArgs {
-    /// Ask the embedded simulator, even if there is a key
-    #[arg(long, conflicts_with = "base_url")]
-    pub(super) sim: bool,
-    /// Where to ask, without /v1 [env: ANTHROPIC_BASE_URL]
-    #[arg(long, value_name = "URL")]
-    pub(super) base_url: Option<String>,
-    /// Seconds after which to give up, whatever has come
-    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
-    pub(super) timeout: Option<Duration>,
-    /// How often to ask again where nothing of the answer had come
-    #[arg(long, value_name = "N", default_value_t = RetryPolicy::default().max_retries)]
-    pub(super) retries: u32,
-    /// How often to ask for the rest of an answer that broke in the middle; each time is billed
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub(super) recover: u32,
-}
-
 impl AskArgs {
     /// The same, recorded into this file.
     pub(crate) fn teeing(mut self, file: PathBuf) -> Self {
-        self.answer.tee_sse = Some(file);
+        self.service.tee(file);
         self
-    }
-
-    /// The model that is asked, a template's before the usual one.
-    pub(super) fn model(&self, template: Option<&str>) -> String {
-        self.model.as_deref().or(template).unwrap_or(DEFAULT_MODEL).to_owned()
-    }
-
-    pub(super) fn named_model(&self) -> Option<String> {
-        self.model.clone()
-    }
-
-    pub(super) fn max_tokens(&self, template: Option<u64>) -> u64 {
-        self.max_tokens.or(template).unwrap_or(DEFAULT_MAX_TOKENS)
     }
 
     pub(super) fn wishes(&self) -> Wishes {

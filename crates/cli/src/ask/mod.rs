@@ -2,17 +2,18 @@
 
 mod args;
 mod asked;
-mod service;
 
 use std::time::Duration;
 
 use perennial::{MessageStream, Transcript};
-use serde_json::Value;
 
+use self::asked::Asked;
 use crate::Run;
 use crate::exit::{Exit, Failure, say};
 use crate::listen::Signals;
 use crate::output::Answer;
+use crate::record::{Ending, Recorder};
+use crate::service::Service;
 use crate::show::verdict::{self, Verdict};
 use crate::show::{self, Look, Show};
 
@@ -20,6 +21,8 @@ pub(crate) use args::AskArgs;
 
 /// How long what came is still written after Ctrl-C: a terminal that is held up must not keep the command.
 const LAST_WORDS: Duration = Duration::from_millis(500);
+/// How long the history may take for the end of an answer.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 pub(crate) fn run(args: &AskArgs) -> Run {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -30,37 +33,58 @@ pub(crate) fn run(args: &AskArgs) -> Run {
         return asked::save(args, name);
     }
     // Before signals are caught: until something is asked, Ctrl-C just ends the command.
-    let request = runtime.block_on(asked::request(args))?;
+    let asked = runtime.block_on(asked::asked(args))?;
     if args.dry_run {
         let mut out = Answer::new();
-        out.json(&request)?;
+        out.json(&asked.request)?;
         out.flush()?;
         return Ok(Exit::Done);
     }
-    let run = runtime.block_on(ask(args, request));
+    let run = runtime.block_on(ask(args, asked));
     // A write to an output that nobody reads must not keep the process.
     runtime.shutdown_background();
     run
 }
 
-async fn ask(args: &AskArgs, request: Value) -> Run {
+async fn ask(args: &AskArgs, asked: Asked) -> Run {
     let mut signals = Signals::catch()?;
-    let service = service::of(args).await?;
+    let service = args.service.open().await?;
     let mut show = Show::new(Look::of(&args.wishes()), args.answer.delivery());
-    let mut stream = service.client.messages().stream(request);
+    if let Some(words) = service.notice {
+        show.note(words);
+    }
+    let body = asked.request.body().map_err(|error| Failure::new(Exit::Usage, error))?;
+    let mut stream = service.client.messages().stream(body);
+    let mut recorder = asked.kept.map(Recorder::begin);
     let read = tokio::select! {
-        read = read(&mut stream, &mut show, args) => read?,
+        read = read(&mut stream, &mut show, &mut recorder, args) => read,
         () = signals.next() => {
-            // What came is kept, on the screen as well. A second signal does not wait for that.
-            let last_words = tokio::time::timeout(LAST_WORDS, show.end(stream.transcript()));
+            // What came is kept, in the history and on the screen. A second signal does not wait for that.
+            let last_words = async {
+                let lost = keep(recorder.take(), &stream, Ending::Interrupted, &service).await;
+                if tokio::time::timeout(LAST_WORDS, show.end(stream.transcript())).await.is_ok() {
+                    show.note(verdict::interrupted(stream.transcript()));
+                }
+                if let Some(words) = lost {
+                    show.note(&words);
+                }
+            };
             tokio::select! {
-                _ = last_words => show.note(verdict::interrupted(stream.transcript())),
+                () = last_words => {}
                 () = signals.next() => {}
             }
             // Dropping the stream tells the service to stop.
             return Ok(Exit::Interrupted);
         }
     };
+    let ending = match &read {
+        Ok(Ok(())) => Ending::Whole,
+        Ok(Err(error)) => Ending::Failed(error),
+        // Who read the answer has left.
+        Err(_) => Ending::Interrupted,
+    };
+    let lost = keep(recorder.take(), &stream, ending, &service).await;
+    let read = read?;
     print_rest(&mut show, stream.transcript(), args, read.is_err()).await?;
     let exit = match &read {
         Ok(()) => said(&mut show, verdict::ended(&stream), args),
@@ -71,22 +95,47 @@ async fn ask(args: &AskArgs, request: Value) -> Run {
             exit
         }
     };
+    if let Some(words) = lost {
+        show.note(&words);
+    }
     if args.answer.usage {
         show.footer(&stream, service.paid, read.is_err());
     }
     Ok(exit)
 }
 
+/// Waits until the history has everything. That it cannot be written is said, and no failure of the answer.
+async fn keep(
+    recorder: Option<Recorder>,
+    stream: &MessageStream,
+    ending: Ending<'_>,
+    service: &Service,
+) -> Option<String> {
+    let cost = service.paid.cost(stream);
+    let kept = tokio::time::timeout(PATIENCE, recorder?.end(stream, ending, cost)).await;
+    match kept {
+        Ok(Ok(_)) => None,
+        Ok(Err(why)) => Some(format!("the answer is not kept: {why}; -n keeps none")),
+        Err(_) => Some("the answer is not kept: the history does not answer; -n keeps none".to_owned()),
+    }
+}
+
 /// Reads the stream to its end, or to what keeps it from its end.
 async fn read(
     stream: &mut MessageStream,
     show: &mut Show,
+    recorder: &mut Option<Recorder>,
     args: &AskArgs,
 ) -> Result<Result<(), perennial::Error>, Failure> {
+    let hears = |transcript: &Transcript| {
+        if let Some(recorder) = recorder {
+            recorder.hear(transcript);
+        }
+    };
     if args.answer.sse || args.answer.events {
-        show::read_frames(stream, show, args.answer.events, |_| {}).await
+        show::read_frames(stream, show, args.answer.events, hears).await
     } else {
-        show::read(stream, show, |_| {}).await
+        show::read(stream, show, hears).await
     }
 }
 

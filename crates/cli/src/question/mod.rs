@@ -9,9 +9,12 @@ mod stdin;
 mod template;
 mod thinking;
 
+use perennial::RequestBody;
+use serde::ser::{Serialize, SerializeMap as _, Serializer};
+use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value, json};
 
-use crate::exit::Failure;
+use crate::exit::{Exit, Failure};
 
 pub(crate) use self::content::Words;
 pub(crate) use self::schema::Schema;
@@ -36,8 +39,21 @@ pub(crate) struct Settings {
     pub(crate) options: Vec<String>,
 }
 
+/// A request, whose messages are sent as they stand here.
+#[derive(Debug)]
+pub(crate) struct Request {
+    fields: Map<String, Value>,
+    messages: Box<RawValue>,
+}
+
+/// A conversation that begins.
+pub(crate) fn first(content: &Value) -> Result<Box<RawValue>, Failure> {
+    to_raw_value(&json!([{"role": "user", "content": content}]))
+        .map_err(|error| Failure::new(Exit::Other, format!("the question cannot be written: {error}")))
+}
+
 /// The request with these messages.
-pub(crate) fn request(settings: &Settings, messages: Vec<Value>) -> Result<Value, Failure> {
+pub(crate) fn request(settings: &Settings, messages: Box<RawValue>) -> Result<Request, Failure> {
     let mut request = Map::new();
     request.insert("model".to_owned(), json!(settings.model));
     request.insert("max_tokens".to_owned(), json!(settings.max_tokens));
@@ -51,11 +67,31 @@ pub(crate) fn request(settings: &Settings, messages: Vec<Value>) -> Result<Value
         request
             .insert("output_config".to_owned(), json!({"format": {"type": "json_schema", "schema": schema}}));
     }
-    request.insert("messages".to_owned(), Value::Array(messages));
     for option in &settings.options {
         options::set(&mut request, option)?;
     }
-    Ok(Value::Object(request))
+    Ok(Request { fields: request, messages })
+}
+
+impl Request {
+    /// The body that is sent.
+    pub(crate) fn body(&self) -> Result<RequestBody, perennial::Error> {
+        RequestBody::serialize(self)
+    }
+}
+
+impl Serialize for Request {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        for (name, value) in &self.fields {
+            map.serialize_entry(name, value)?;
+        }
+        // An option may name them.
+        if !self.fields.contains_key("messages") {
+            map.serialize_entry("messages", &self.messages)?;
+        }
+        map.end()
+    }
 }
 
 #[cfg(test)]
@@ -72,7 +108,9 @@ mod tests {
             schema: Some(json!({"type": "object"})),
             options: vec!["max_tokens=7".to_owned(), "output_config.effort=high".to_owned()],
         };
-        let request = request(&settings, vec![json!({"role": "user", "content": "x"})]).unwrap();
+        let request = request(&settings, first(&json!("x")).unwrap()).unwrap();
+        let request = serde_json::to_value(&request).unwrap();
+        assert_eq!(request["messages"], json!([{"role": "user", "content": "x"}]));
         assert_eq!(request["max_tokens"], json!(7));
         assert_eq!(request["system"], json!("be brief"));
         assert_eq!(request["thinking"]["type"], json!("adaptive"));

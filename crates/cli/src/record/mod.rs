@@ -1,87 +1,97 @@
-//! `perennial record`: a stream into a file, with the time of each event.
+//! What is kept of a question and its answer, while the answer comes.
+//!
+//! A task writes it, so the reading never waits for a disk, and opens the history while the service thinks. What goes wrong with it is said
+//! in a line and is no failure of the answer.
 
-mod tee;
+mod past;
+mod writer;
 
-use std::fs::File;
-use std::io::{self, Read as _, Write as _};
-use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use clap::{Args, Parser};
+use perennial::{Error, ErrorKind, MessageStream, Transcript};
+use perennial_history::{Content, Ended, Json, State};
+use perennial_ledger::Decimal;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use crate::exit::{EXIT_CODES, Exit, Failure};
-use crate::recording::Recorder;
-use crate::{Run, ask};
+pub(crate) use self::past::Past;
+pub(crate) use self::writer::Question;
+use self::writer::Told;
 
-pub(crate) use self::tee::Tee;
+/// What came is written at most so often. A process that is killed loses no more than twice that.
+const EVERY: Duration = Duration::from_millis(500);
 
-/// So much is read at a time.
-const PIECE_BYTES: usize = 64 * 1024;
-
-#[derive(Debug, Args)]
-#[command(after_help = EXIT_CODES)]
-pub(crate) struct RecordArgs {
-    /// Where the recording goes; what is there is overwritten
-    #[arg(value_name = "FILE")]
-    file: PathBuf,
-    /// What is asked, as for `ask`; without it the stream comes by standard input and goes on to standard output
-    #[arg(last = true, value_name = "ASK")]
-    question: Vec<String>,
+/// Keeps one answer.
+#[derive(Debug)]
+pub(crate) struct Recorder {
+    told: watch::Sender<Told>,
+    task: JoinHandle<Result<String, String>>,
+    written: Instant,
 }
 
-/// The words behind `--`.
-#[derive(Debug, Parser)]
-#[command(name = "perennial record FILE --")]
-struct Question {
-    #[command(flatten)]
-    ask: ask::AskArgs,
+/// How an answer ended, where its stream does not say.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Ending<'a> {
+    Whole,
+    Failed(&'a Error),
+    /// The reader stopped it, or left.
+    Interrupted,
 }
 
-pub(crate) fn run(args: &RecordArgs) -> Run {
-    if args.question.is_empty() {
-        return copy(&args.file);
+impl Recorder {
+    /// Begins to keep the answer to a question.
+    pub(crate) fn begin(question: Question) -> Self {
+        let (told, hears) = watch::channel(Told::default());
+        let task = tokio::spawn(writer::write(question, hears));
+        Self { told, task, written: Instant::now() }
     }
-    let words = std::iter::once("perennial record FILE --").chain(args.question.iter().map(String::as_str));
-    match Question::try_parse_from(words) {
-        Ok(question) => ask::run(&question.ask.teeing(args.file.clone())),
-        Err(error) => {
-            drop(error.print());
-            Ok(Exit::from_clap(&error))
+
+    /// What there is by now; to be told often, also while nothing comes.
+    pub(crate) fn hear(&mut self, transcript: &Transcript) {
+        if self.written.elapsed() < EVERY {
+            return;
         }
+        self.written = Instant::now();
+        let Ok(content) = Content::of(&transcript.message().content) else { return };
+        self.told.send_if_modified(|told| {
+            let is_new = told.content.as_ref() != Some(&content);
+            told.content = Some(content);
+            is_new
+        });
+    }
+
+    /// The end. Gives the conversation's id once everything is written, or what kept it from that.
+    pub(crate) async fn end(
+        self,
+        stream: &MessageStream,
+        ending: Ending<'_>,
+        cost: Option<Decimal>,
+    ) -> Result<String, String> {
+        let ended = ended(stream, ending, cost);
+        self.told.send_modify(|told| told.ended = Some(ended));
+        drop(self.told);
+        self.task.await.map_err(|_| "the history was not written to its end".to_owned())?
     }
 }
 
-/// Makes the file of a recording: what people ask is their own business.
-pub(crate) fn create(path: &Path) -> Result<File, Failure> {
-    let mut options = File::options();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt as _;
-        options.mode(0o600);
+fn ended(stream: &MessageStream, ending: Ending<'_>, cost: Option<Decimal>) -> Ended {
+    let message = stream.transcript().message();
+    let refused = matches!(stream.transcript().end(), perennial::End::Refused);
+    let mut ended = Ended::new(match ending {
+        Ending::Whole if refused => State::Failed,
+        Ending::Whole => State::Completed,
+        Ending::Failed(error) if error.kind() == ErrorKind::Cancelled => State::Cancelled,
+        Ending::Failed(_) => State::Failed,
+        Ending::Interrupted => State::Interrupted,
+    });
+    if let Ending::Failed(error) = ending {
+        ended.error = Json::of(&serde_json::json!({"message": error.to_string()})).ok();
     }
-    options.open(path).map_err(|error| unwritable(path, &error))
-}
-
-fn unwritable(path: &Path, error: &io::Error) -> Failure {
-    Failure::new(Exit::Other, format!("{} cannot be written: {error}", path.display()))
-}
-
-/// Standard input, piece by piece as it comes.
-fn copy(path: &Path) -> Run {
-    let mut recorder = Recorder::new(create(path)?, Instant::now());
-    let (mut from, mut to) = (io::stdin().lock(), io::stdout().lock());
-    let mut piece = vec![0; PIECE_BYTES];
-    loop {
-        let read = match from.read(&mut piece) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => {
-                return Err(Failure::new(Exit::Other, format!("standard input cannot be read: {error}")));
-            }
-            Ok(0) => return Ok(Exit::Done),
-            Ok(read) => &piece[..read],
-        };
-        recorder.piece(read).map_err(|error| unwritable(path, &error))?;
-        to.write_all(read).and_then(|()| to.flush()).map_err(|error| Failure::writing(&error))?;
-    }
+    ended.content = Content::of(&message.content).ok();
+    ended.stop_reason = message.stop_reason.as_ref().map(ToString::to_string);
+    ended.model = Some(message.model.clone()).filter(|model| !model.is_empty());
+    ended.usage = (ended.model.is_some()).then(|| Json::of(&message.usage).ok()).flatten();
+    ended.cost = cost;
+    ended
 }

@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::look::{Look, Thinking};
-use super::status::{self, last_words};
-use crate::output;
+use super::status::last_words;
+use super::thought::Thought;
 
 /// A wait shorter than this is not spoken of.
 const MENTION: Duration = Duration::from_millis(400);
@@ -128,89 +127,8 @@ pub(super) fn span(span: Duration) -> String {
     }
 }
 
-/// What the model thinks, as far as it is shown.
-#[derive(Debug)]
-pub(super) struct Thought {
-    shown: Option<Thinking>,
-    colored: bool,
-    accessible: bool,
-    since: Option<Instant>,
-    /// The end of what was heard.
-    heard: String,
-    /// A line of it is printed and not ended.
-    open: bool,
-}
-
-impl Thought {
-    pub(super) fn new(look: &Look) -> Self {
-        Self {
-            shown: look.thinking,
-            colored: look.notes.colored,
-            accessible: look.notes.accessible,
-            since: None,
-            heard: String::new(),
-            open: false,
-        }
-    }
-
-    pub(super) fn shows_all(&self) -> bool {
-        self.shown == Some(Thinking::Full)
-    }
-
-    fn is_heard(&self) -> bool {
-        self.shown.is_some() && !self.heard.is_empty()
-    }
-
-    /// A thought begins; whether that is to be said in a line.
-    pub(super) fn begin(&mut self) -> bool {
-        self.since.get_or_insert_with(Instant::now);
-        self.heard.clear();
-        self.accessible && self.shown == Some(Thinking::Brief)
-    }
-
-    pub(super) fn hear(&mut self, delta: &str) {
-        if self.shown.is_some() {
-            keep(&mut self.heard, delta);
-        }
-    }
-
-    /// Prints a piece of it.
-    pub(super) fn print(&mut self, delta: &str) {
-        if delta.is_empty() {
-            return;
-        }
-        self.open = true;
-        let text = output::harmless(delta);
-        let shown = if self.colored { format!("\x1b[2m{text}\x1b[0m") } else { text.into_owned() };
-        status::put(&shown);
-    }
-
-    /// The end of it: what is said about it.
-    pub(super) fn end(&mut self) -> Option<String> {
-        if std::mem::take(&mut self.open) {
-            status::put("\n");
-        }
-        let since = self.since.take()?;
-        self.shown?;
-        let took = since.elapsed();
-        Some(match took.as_secs() {
-            0..10 => format!("thought {:.1} s", took.as_secs_f64()),
-            _ => format!("thought {}", span(took)),
-        })
-    }
-
-    fn words(&self, room: usize) -> String {
-        let took = self.since.map(|since| since.elapsed()).unwrap_or_default();
-        let last = self.heard.trim_end();
-        let last = last.rfind('\n').map_or(last, |end| &last[end + 1..]);
-        let words = if self.shown.is_some() { last_words(last, room) } else { "" };
-        let took = if took.as_secs() > 0 { format!(" {}", span(took)) } else { String::new() };
-        format!("thinking{took}  {words}").trim_end().to_owned()
-    }
-}
-
 /// Appends, and forgets what is long gone.
-fn keep(kept: &mut String, more: &str) {
+pub(super) fn keep(kept: &mut String, more: &str) {
     kept.push_str(more);
     if kept.len() > 2 * KEPT {
         let from = (kept.len() - KEPT..kept.len()).find(|at| kept.is_char_boundary(*at));

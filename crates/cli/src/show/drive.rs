@@ -7,8 +7,9 @@ use perennial::{Error, MessageStream, Transcript};
 use super::Show;
 use crate::event_line;
 use crate::exit::Failure;
+use crate::listen::Pauses;
 
-/// Reads the stream to its end, or to what keeps it from its end; `kept` is told of each event what there is by then.
+/// Reads the stream to its end, or to what keeps it from its end; `kept` is told what there is, after each event and while none comes.
 ///
 /// # Errors
 /// Where the answer cannot be written any more. That the stream failed is no failure of this.
@@ -17,11 +18,17 @@ pub(crate) async fn read(
     show: &mut Show,
     mut kept: impl FnMut(&Transcript),
 ) -> Result<Result<(), Error>, Failure> {
+    let mut pauses = Pauses::catch();
     loop {
         let next = tokio::select! {
             biased;
             next = stream.next() => next,
+            () = pauses.next() => {
+                show.pause();
+                continue;
+            }
             () = tokio::time::sleep_until(show.due()) => {
+                kept(stream.transcript());
                 show.tick().await?;
                 continue;
             }
@@ -49,12 +56,18 @@ pub(crate) async fn read_frames(
 ) -> Result<Result<(), Error>, Failure> {
     let mut decoder = Decoder::new();
     let mut events = 0;
+    let mut pauses = Pauses::catch();
     loop {
         let mut frames = stream.frames();
         let next = tokio::select! {
             biased;
             next = frames.next() => next,
+            () = pauses.next() => {
+                show.pause();
+                continue;
+            }
             () = tokio::time::sleep_until(show.due()) => {
+                kept(stream.transcript());
                 show.tick().await?;
                 continue;
             }

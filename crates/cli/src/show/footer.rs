@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use perennial::{MessageStream, StreamUsage};
-use perennial_ledger::Prices;
+use perennial_ledger::{Decimal, Prices};
 
 use super::look::Notes;
 use super::strip::Ink;
@@ -18,6 +18,19 @@ pub(crate) enum Paid {
     Service,
     /// The simulator in this process answered.
     Nobody,
+}
+
+impl Paid {
+    /// What the answer cost, in US dollars. What is not known is not guessed.
+    pub(crate) fn cost(self, stream: &MessageStream) -> Option<Decimal> {
+        let usage = stream.usage();
+        let known = usage.tokens.input_tokens.is_some() && usage.tokens.output_tokens.is_some();
+        if self == Self::Nobody || !usage.is_final || !known {
+            return None;
+        }
+        let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
+        Prices::embedded().cost_of(&stream.transcript().envelope().model, usage.tokens, today)
+    }
 }
 
 /// The lines of the footer. Without a strip where the stream was not read event by event.
@@ -63,7 +76,7 @@ fn tokens(stream: &MessageStream, paid: Paid) -> String {
     {
         line.push_str(&format!(" ({thought} thinking)"));
     }
-    line.push_str(&format!("; cost {}", cost(stream, &usage, paid)));
+    line.push_str(&format!("; cost {}", cost(stream, paid)));
     line
 }
 
@@ -77,17 +90,13 @@ fn names(stream: &MessageStream) -> Option<String> {
     (!names.is_empty()).then(|| format!("answer: {}", names.join("; ")))
 }
 
-/// What is not known is not guessed.
-fn cost(stream: &MessageStream, usage: &StreamUsage<'_>, paid: Paid) -> String {
-    if paid == Paid::Nobody {
-        return "nothing (simulated)".to_owned();
+fn cost(stream: &MessageStream, paid: Paid) -> String {
+    let short = |cost: Decimal| cost.round_sf(3).unwrap_or(cost).normalize();
+    match (paid, paid.cost(stream)) {
+        (Paid::Nobody, _) => "nothing (simulated)".to_owned(),
+        (Paid::Service, Some(cost)) => format!("${}", short(cost)),
+        (Paid::Service, None) => "-".to_owned(),
     }
-    let known = usage.is_final && usage.tokens.input_tokens.is_some() && usage.tokens.output_tokens.is_some();
-    let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
-    let model = &stream.transcript().envelope().model;
-    let cost = known.then(|| Prices::embedded().cost_of(model, usage.tokens, today)).flatten();
-    let short = |cost: perennial_ledger::Decimal| cost.round_sf(3).unwrap_or(cost).normalize();
-    cost.map_or_else(|| "-".to_owned(), |cost| format!("${}", short(cost)))
 }
 
 fn times(usage: &StreamUsage<'_>, tally: &Tally) -> String {

@@ -7,7 +7,7 @@ use clap::ValueEnum;
 /// The columns of a terminal that does not say how many it has.
 const COLUMNS: usize = 80;
 /// Lines of prose are no longer than this, however wide the terminal is: the eye loses the next one.
-const MEASURE: usize = 100;
+pub(super) const MEASURE: usize = 100;
 
 /// Whether there are colours.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

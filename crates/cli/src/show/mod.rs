@@ -5,6 +5,7 @@
 //! knows of a command's arguments: `ask` shows one answer with it.
 
 mod code;
+mod document;
 mod doing;
 mod drive;
 mod footer;
@@ -16,6 +17,7 @@ mod sources;
 mod status;
 mod strip;
 mod tally;
+mod thought;
 mod tools;
 pub(crate) mod verdict;
 
@@ -25,11 +27,13 @@ use perennial::{MessageStream, StreamEvent, Transcript};
 use perennial_protocol::ContentBlock;
 use tokio::time::Instant;
 
-use self::doing::{Doing, Thought};
+use self::doing::Doing;
 use self::sources::Sources;
 use self::status::Status;
 use self::tally::{Kind, Tally};
+use self::thought::Thought;
 use crate::exit::Failure;
+use crate::listen::Pauses;
 
 pub(crate) use self::code::Which;
 pub(crate) use self::drive::{read, read_frames};
@@ -96,7 +100,9 @@ impl Show {
             StreamEvent::Thinking { delta, .. } => {
                 self.came(Kind::Thinking, delta.len());
                 if self.thought.shows_all() {
-                    self.begin_note();
+                    if !self.thought.is_open() {
+                        self.begin_note();
+                    }
                     self.thought.print(delta);
                 } else {
                     self.thought.hear(delta);
@@ -151,8 +157,17 @@ impl Show {
             self.status.wipe();
             self.page.reveal().await?;
         }
+        if self.thought.is_open() {
+            self.thought.reveal();
+        }
         self.draw(true);
         Ok(())
+    }
+
+    /// The shell is to have its screen: the status line goes, and this process pauses. Its own line is drawn again when it goes on.
+    pub(crate) fn pause(&mut self) {
+        self.status.wipe();
+        Pauses::pause();
     }
 
     /// The answer is over, or what there is of it: what is left is shown.
@@ -192,6 +207,7 @@ impl Show {
     /// A line on standard error follows: it begins at the beginning of one.
     pub(crate) fn begin_note(&mut self) {
         self.status.wipe();
+        self.thought.end_line();
         if self.look.shares_screen() {
             self.page.make_room();
         }
@@ -299,6 +315,7 @@ impl Show {
         }
         // What reads a pipe may write to this screen itself.
         let free = self.look.out_is_terminal || !self.look.out_is_pipe || !self.page.began();
+        let free = free && !self.thought.is_open();
         let column = if self.look.out_is_terminal { self.page.column() } else { 0 };
         match self.doing.words(&silence, &self.thought, self.look.notes.columns).filter(|_| free) {
             Some(words) => self.status.show(&words, column),

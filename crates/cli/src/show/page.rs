@@ -1,9 +1,9 @@
 //! The answer on standard output, as it becomes certain. Nothing that was written is ever touched again.
 
 use perennial::Transcript;
-use perennial_markdown::{Ansi, Op, Plain, Renderer};
 
 use super::code::{self, Which};
+use super::document::Document;
 use super::look::{Face, Look};
 use super::out::Out;
 use super::status;
@@ -38,19 +38,6 @@ pub(crate) struct Page {
     to_terminal: bool,
     /// A note stands above on the same screen: text is set apart from it.
     below_note: bool,
-}
-
-/// A piece of markdown that is being laid out.
-#[derive(Debug)]
-struct Document {
-    renderer: Renderer,
-    sink: Sink,
-}
-
-#[derive(Debug)]
-enum Sink {
-    Ansi(Ansi),
-    Plain(Plain),
 }
 
 impl Page {
@@ -218,51 +205,5 @@ impl Page {
             column = (column - 1) % self.columns + 1;
         }
         self.column = column;
-    }
-}
-
-impl Document {
-    /// One in this face, where it lays out at all.
-    fn of(face: Face) -> Option<Self> {
-        let sink = match face {
-            Face::Exact | Face::Stripped => return None,
-            Face::Plain(width) => Sink::Plain(Plain::new(width)),
-            Face::Styled(width) => Sink::Ansi(Ansi::new(width)),
-        };
-        Some(Self { renderer: Renderer::new(), sink })
-    }
-
-    fn push(&mut self, text: &str) -> String {
-        let ops = self.renderer.push(text);
-        self.sink.apply(&ops)
-    }
-
-    fn reveal(&mut self) -> String {
-        let ops = self.renderer.reveal();
-        let mut shown = self.sink.apply(&ops);
-        shown.push_str(&match &mut self.sink {
-            Sink::Ansi(sink) => sink.flush(),
-            Sink::Plain(sink) => sink.flush(),
-        });
-        shown
-    }
-
-    fn finish(&mut self) -> String {
-        let ops = self.renderer.finish();
-        let mut rest = self.sink.apply(&ops);
-        rest.push_str(&match &mut self.sink {
-            Sink::Ansi(sink) => sink.finish(),
-            Sink::Plain(sink) => sink.finish(),
-        });
-        rest
-    }
-}
-
-impl Sink {
-    fn apply(&mut self, ops: &[Op]) -> String {
-        match self {
-            Self::Ansi(sink) => sink.apply(ops),
-            Self::Plain(sink) => sink.apply(ops),
-        }
     }
 }

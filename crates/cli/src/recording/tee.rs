@@ -12,9 +12,9 @@ use futures_util::StreamExt as _;
 use perennial::transport::{self, Body, Transport, TransportError, TransportErrorKind};
 use tokio::time::Instant;
 
-use super::create;
+use super::Recorder;
+use super::command::create;
 use crate::exit::{Failure, say};
-use crate::recording::Recorder;
 
 /// Carries requests as usual, and keeps the last answer that was a stream as a recording.
 ///
