@@ -34,6 +34,7 @@ const thread = new Thread(find("#thread"), {
   edited: (turn, content) => void send(content, turn.parent ?? null),
   window: ({ model }) => modelsOf(known).find(({ id }) => id === model || model?.startsWith(id))?.window ?? null,
   told: (view, what) => told(view, what),
+  heard: (text) => announcer.hear(text),
 });
 const composer = new Composer({ send: (content) => void send(content), stop: () => void stop() });
 const sidebar = new Sidebar({ open: (id) => void open(id), fresh: () => fresh(), complain: (words) => composer.complain(words) });
@@ -123,23 +124,15 @@ function running() {
   find("#scroller").setAttribute("aria-busy", String(thread.running !== null));
 }
 
-/** @param {import("./turn.js").AssistantTurn} view @param {"begun" | "grown" | "over"} what */
+/** @param {import("./turn.js").AssistantTurn} view @param {"begun" | "over"} what */
 function told(view, what) {
   if (what === "begun") announcer.say("Claude is answering");
-  if (what === "grown") {
-    announcer.hear(view.answer.text.slice(heard.get(view) ?? 0));
-    heard.set(view, view.answer.text.length);
-    scroll.grown();
-  }
   if (what === "over") {
     const words = /** @type {Record<string, string>} */ ({ completed: "The answer is complete", cancelled: "Stopped", failed: "The answer failed", interrupted: "The answer broke off" })[view.state] ?? view.state;
     announcer.end(words);
     running();
   }
 }
-/** @type {WeakMap<object, number>} */
-const heard = new WeakMap();
-
 /** @param {any} content @param {string | null} [parent] Of a message that is another version of one; else it goes to the end. */
 async function send(content, parent) {
   const edited = parent !== undefined;

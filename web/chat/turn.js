@@ -15,7 +15,8 @@ import { pager } from "./pager.js";
  * @property {(turn: any) => any[]} siblings
  * @property {(turn: any) => void} choose
  * @property {(turn: any) => number | null} window
- * @property {(view: AssistantTurn, what: "begun" | "grown" | "over") => void} told
+ * @property {(view: AssistantTurn, what: "begun" | "over") => void} told
+ * @property {(text: string) => void} heard
  */
 
 /** After so long without content the page looks what the gateway is doing. */
@@ -30,6 +31,8 @@ export class AssistantTurn {
   strip = /** @type {StreamStrip} */ (document.createElement("stream-strip"));
   state = "running";
   #stream = "";
+  /** Until its end was read, which may be later than the gateway says that it is over. */
+  #watching = false;
   #loaded = false;
   /** Milliseconds since 1970. */
   #asked = Date.now();
@@ -46,6 +49,7 @@ export class AssistantTurn {
   #status = make("span", { class: "status", role: "presentation" });
   #figures = make("span", { class: "figures meter" });
   #buttons = make("span", { class: "buttons" });
+  #cancel = make("button", { type: "button", class: "button small cancel", onclick: () => this.around.act("stop", this.turn) }, "Cancel");
   #pager = pager();
   #trouble = make("div", { class: "ending" });
   #timer = 0;
@@ -57,8 +61,8 @@ export class AssistantTurn {
     this.turn = turn;
     this.answer = new AnswerView(turn.id);
     this.answer.onpiece = (kind, size, time) => this.#piece(kind, size, time);
-    this.answer.onpaint = () => around.told(this, "grown");
-    this.footer = make("footer", {}, this.strip, make("div", { class: "line" }, this.#status, this.#figures, make("span", { class: "stretch" }), this.#buttons, this.#pager.element));
+    this.answer.ontext = (text) => around.heard(text);
+    this.footer = make("footer", {}, this.strip, make("div", { class: "line" }, this.#status, this.#cancel, this.#figures, make("span", { class: "stretch" }), this.#buttons, this.#pager.element));
     this.element = make("article", { class: "turn assistant", "aria-label": "Claude" }, this.answer.element, this.#trouble, this.footer);
     this.#tools();
     this.#show();
@@ -75,18 +79,10 @@ export class AssistantTurn {
     this.element.dataset.turn = turn.id;
     this.answer.key = turn.id;
     if (turn.stream && turn.stream !== this.#stream && turn.state === "running") this.#watch(turn.stream);
-    if (!this.#stream || !this.running || turn.state === "queued") this.state = turn.state;
-    if (!["running", "queued"].includes(turn.state)) {
-      // What was read live stays as it is; what was not is built from what is kept.
-      if (!this.#loaded && this.answer.parts.size === 0) this.answer.load(turn.content ?? []);
-      this.#loaded = true;
-      this.#leave();
-      this.state = turn.state;
-      this.#confirmed ||= turn.usage != null;
-      this.#usage = turn.usage ?? this.#usage;
-      this.#ending = { state: turn.state, stop_reason: turn.stop_reason, stop_details: turn.stop_details, error: turn.error };
-      this.#end();
-    }
+    if (["running", "queued"].includes(turn.state)) {
+      // One that was stopped here is stopped, whatever the gateway said a moment ago.
+      if (this.state !== "cancelled") this.state = turn.state;
+    } else if (!this.#watching) this.#settle(turn);
     this.#show();
     if (known.state !== turn.state && !this.running) this.around.told(this, "over");
   }
@@ -95,6 +91,20 @@ export class AssistantTurn {
   dispose() {
     this.#leave();
     this.element.remove();
+  }
+
+  /** It is over, and everything of it is known. What was read live stays as it is; what was not is built from what is kept. @param {any} turn */
+  #settle(turn) {
+    if (!this.#loaded) {
+      this.answer.clear();
+      this.answer.load(turn.content ?? []);
+      this.#loaded = true;
+    }
+    this.state = turn.state;
+    this.#confirmed ||= turn.usage != null;
+    this.#usage = turn.usage ?? this.#usage;
+    this.#ending = { state: turn.state, stop_reason: turn.stop_reason ?? this.#ending?.stop_reason, stop_details: turn.stop_details, error: turn.error };
+    this.#end();
   }
 
   /** Results of tools that this turn called. @param {any[]} content */
@@ -118,18 +128,22 @@ export class AssistantTurn {
     this.#asked = Math.min(made || Date.now(), Date.now());
     this.strip.start(Date.now() - this.#asked);
     this.#heard = Date.now();
+    this.#watching = true;
     this.around.live.watch(stream, { lines: (lines, replay) => this.#take(lines, replay), trouble: (error) => this.#lost(error) });
     this.#timer = window.setInterval(() => this.#tick(), 200);
     this.around.told(this, "begun");
   }
 
   #leave() {
-    if (this.#stream) this.around.live.unwatch(this.#stream);
+    if (this.#watching) this.around.live.unwatch(this.#stream);
+    this.#watching = false;
     clearInterval(this.#timer);
   }
 
   /** @param {import("../live/hub.js").Line[]} lines @param {boolean} replay */
   #take(lines, replay) {
+    const { state } = this;
+    const begun = this.#first !== null;
     this.#heard = Date.now();
     for (const { event, data, time } of lines) {
       const at = time === undefined ? undefined : time / 1000;
@@ -139,8 +153,8 @@ export class AssistantTurn {
       if (event === "perennial.notice" && data.reason === "repeating") this.#repeating(data);
       if (event === "perennial.terminal") this.#terminal(data, at);
     }
-    this.#show();
-    this.around.told(this, "grown");
+    // The figures are shown five times a second, not with each piece.
+    if (state !== this.state || begun !== (this.#first !== null)) this.#show();
   }
 
   /** @param {any} data @param {number} [at] */
@@ -153,12 +167,17 @@ export class AssistantTurn {
     this.#ending = { state: outcome, stop_reason, error };
     this.#leave();
     this.strip.finish(outcome, this.#over - this.#asked);
-    this.#end();
+    this.answer.flush();
+    if (["running", "queued"].includes(this.turn.state)) this.#end();
+    else this.#settle(this.turn);
     this.around.told(this, "over");
   }
 
-  /** The stream cannot be read; what is kept of the turn is shown when it is over. @param {{ message: string }} error */
+  /** The stream cannot be read: what is kept of the turn is shown, now or when it is over. @param {{ message: string }} error */
   #lost({ message }) {
+    this.#leave();
+    this.strip.finish("failed");
+    if (!["running", "queued"].includes(this.turn.state)) return this.#settle(this.turn);
     this.#ending = { state: "failed", error: { type: "unreadable", message } };
     this.#end();
   }
@@ -234,6 +253,7 @@ export class AssistantTurn {
     if (this.#shown !== shown) this.#figures.replaceChildren(...figures);
     this.#shown = shown;
     this.#pager.show(this.around.siblings(this.turn), this.turn, (turn) => this.around.choose(turn));
+    this.#cancel.hidden = this.state !== "queued";
     this.#buttons.hidden = this.state === "queued" || (running && this.answer.text === "");
   }
   #shown = "";
