@@ -71,7 +71,7 @@ export class Sidebar {
     let group = "";
     for (const conversation of this.#known) {
       const age = groupOf(conversation.updated_at);
-      if (age !== group && !text) items.push(make("li", { class: "group", role: "presentation" }, (group = age)));
+      if (age !== group && !text) items.push(make("li", { class: "group" }, (group = age)));
       items.push(this.#item(conversation));
     }
     if (this.#known.length === 0) items.push(make("li", { class: "none" }, text ? `Nothing says “${text}”` : "Conversations will be here"));
