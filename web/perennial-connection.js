@@ -21,6 +21,7 @@ import { Backoff, Bell, FAILURES_BEFORE_FIRST, pause } from "./perennial-patienc
  * @property {string | URL} [base] Where the gateway is; the page's own origin if not given.
  * @property {HeadersInit | (() => HeadersInit | Promise<HeadersInit>)} [headers] For every request; a function is asked anew for each, so that it may renew a token.
  * @property {typeof globalThis.fetch} [fetch]
+ * @property {"tape"} [format] Another face with the same events: `tape` gives those of text their rendering too.
  * @property {AbortSignal} [signal] Ends the reading, not the stream: that is `cancel()`.
  * @property {(connection: Connection) => void} [onConnection]
  * @property {number} [maxSilence] After so many milliseconds without a byte the connection is taken for dead. The gateway sends something every 15 s.

@@ -85,7 +85,7 @@ export class Many {
       url: () => {
         this.#asked = this.#live();
         const parts = this.#asked.map(({ id, position, cap }) => [id, position, ...(cap ? [cap] : [])].join(":"));
-        return urlOf(this.settings, "/v1/events", { streams: parts.join(",") });
+        return urlOf(this.settings, "/v1/events", { streams: parts.join(","), format: this.settings.format });
       },
       ended: () => this.#closed || this.#live().length === 0,
       take: ({ data }) => this.#take(/** @type {ManyEvent} */ (objectOf(data ?? ""))),

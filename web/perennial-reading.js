@@ -112,7 +112,7 @@ export class Reading {
     return error;
   }
 
-  /** @param {string} what @param {Record<string, string>} [query] */
+  /** @param {string} what @param {Record<string, string | undefined>} [query] */
   urlTo(what, query = {}) {
     return urlOf(this.settings, `/v1/streams/${encodeURIComponent(this.id)}${what}`, { ...query, cap: this.cap });
   }

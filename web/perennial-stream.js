@@ -54,7 +54,7 @@ export class Stream extends Reading {
   /** @returns {import("./perennial-connection.js").Source<StreamEvent>} */
   #source() {
     return {
-      url: () => this.urlTo("/events", this.position === "0" ? {} : { after: this.position }),
+      url: () => this.urlTo("/events", { format: this.settings.format, after: this.position === "0" ? undefined : this.position }),
       ended: () => this.outcome !== null,
       take: ({ id, event, data }) => {
         const happening = new StreamEvent(id ?? this.position, event, data ?? "");

@@ -1,4 +1,4 @@
-//! What a person sees who opens the gateway's address in a browser: a short page of plain text, which scripts nothing and loads nothing.
+//! What is at the gateway's address: the chat for browsers, and for everything else a short text that says what this is.
 
 use std::sync::Arc;
 
@@ -8,6 +8,7 @@ use http::HeaderMap;
 use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, X_CONTENT_TYPE_OPTIONS};
 
 use crate::service::Service;
+use crate::web;
 
 const HEADERS: [(http::HeaderName, &str); 4] = [
     (CONTENT_TYPE, "text/plain; charset=utf-8"),
@@ -18,6 +19,9 @@ const HEADERS: [(http::HeaderName, &str); 4] = [
 
 /// `GET /`.
 pub(crate) async fn page(State(service): State<Arc<Service>>, headers: HeaderMap) -> Response {
+    if web::wants_page(&headers) {
+        return web::chat(&headers);
+    }
     let base = format!("http://{}", host(&headers));
     let key = match (service.access.asks_for_keys(), service.fleet.has_credential()) {
         (true, _) => "A-KEY-OF-THIS-GATEWAY",

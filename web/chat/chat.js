@@ -1,0 +1,309 @@
+// The chat page: which conversation is shown, what was sent, what is stopped, and who is told.
+
+import { find, icon, make, say } from "../shell/elements.js";
+import { dialog, session, shell, showConnection } from "../shell/shell.js";
+import { Live } from "../live/live.js";
+import { Announcer } from "./announcer.js";
+import { conversations, key, turns } from "./api.js";
+import { Composer } from "./composer.js";
+import { Scroll } from "./scroll.js";
+import { defaults, modelsOf, openSettings, summary } from "./settings.js";
+import { Sidebar } from "./sidebar.js";
+import { Thread, after } from "./thread.js";
+
+const SUGGESTIONS = ["Why is the sky blue?", "Compare Rust and Go", "How do I learn to cook?", "Write a haiku about rivers"];
+
+/** @type {any} */
+let known = null;
+/** The conversation that is shown; empty for one that is not made yet. */
+let current = "";
+/** @type {import("./settings.js").Choice} */
+let choice = defaults(null);
+/** Requests on their way, during which what is asked again would show things twice. */
+let pending = 0;
+/** A stop that came before there was anything with a name to stop. */
+let stopWanted = false;
+
+const live = new Live(key());
+const announcer = new Announcer();
+const scroll = new Scroll(find("#scroller"), find("#transcript"));
+const thread = new Thread(find("#thread"), {
+  live,
+  act: (action, turn) => void act(action, turn),
+  choose: (turn) => void choose(turn),
+  edited: (turn, content) => void send(content, turn.parent ?? null),
+  window: ({ model }) => modelsOf(known).find(({ id }) => id === model || model?.startsWith(id))?.window ?? null,
+  told: (view, what) => told(view, what),
+  heard: (text) => announcer.hear(text),
+});
+const composer = new Composer({ send: (content) => void send(content), stop: () => void stop() });
+const sidebar = new Sidebar({ open: (id) => void open(id), fresh: () => fresh(), complain: (words) => composer.complain(words) });
+
+/** A conversation that is not made yet. @param {boolean} [silent] Without another entry in the history. */
+function fresh(silent = false) {
+  leave();
+  if (!silent && location.pathname !== "/") history.pushState(null, "", "/");
+  document.body.classList.add("fresh");
+  choice = defaults(known);
+  shown("New chat");
+  composer.open("new");
+  composer.field.focus();
+}
+
+/** @param {string} id @param {boolean} [silent] */
+async function open(id, silent = false) {
+  leave();
+  current = id;
+  if (!silent) history.pushState(null, "", `/c/${id}`);
+  document.body.classList.remove("fresh");
+  composer.open(id);
+  sidebar.current(id);
+  await load(true);
+}
+
+function leave() {
+  remember();
+  current = "";
+  thread.clear();
+  announcer.hush();
+  composer.running = false;
+  sidebar.current("");
+}
+
+/** Asks for what is shown. @param {boolean} [first] */
+async function load(first = false) {
+  const id = current;
+  if (!id || pending > 0) return;
+  try {
+    const conversation = await conversations.get(id);
+    if (id !== current || pending > 0) return;
+    if (!first && thread.conversation && conversation.version < thread.conversation.version) return;
+    show(conversation);
+    if (first) begin(id);
+  } catch (error) {
+    if (id !== current) return;
+    const { status, message } = /** @type {any} */ (error);
+    if (status === 401 || status === 403) return askKey();
+    if (status === 404 || status === 410) {
+      fresh();
+      composer.complain("This conversation is not there any more");
+    } else composer.complain(`The conversation cannot be read: ${message}`);
+  }
+}
+
+/** @param {any} conversation */
+function show(conversation) {
+  choice = { model: conversation.model ?? choice.model, system: conversation.system ?? null, settings: { ...choice.settings, ...conversation.settings } };
+  thread.update(conversation);
+  shown(conversation.title || "New chat");
+  running();
+}
+
+/** @param {string} title */
+function shown(title) {
+  document.title = `${title} · Perennial`;
+  say(find("#title"), title);
+  summary(known, choice);
+}
+
+/** Where the reader was, or the end. @param {string} id */
+function begin(id) {
+  const { state = "", top = 0 } = JSON.parse(sessionStorage.getItem(`scroll:${id}`) ?? "{}");
+  const { last } = thread;
+  if (last instanceof HTMLElement && (thread.running || state === "anchored")) scroll.room(last);
+  if (state) scroll.restore(state, top);
+  else scroll.restore(thread.running ? "follow" : "free", find("#scroller").scrollHeight);
+}
+
+function remember() {
+  if (current) sessionStorage.setItem(`scroll:${current}`, JSON.stringify({ state: scroll.state, top: find("#scroller").scrollTop }));
+}
+
+function running() {
+  composer.running = thread.running !== null;
+  find("#scroller").setAttribute("aria-busy", String(thread.running !== null));
+}
+
+/** @param {import("./turn.js").AssistantTurn} view @param {"begun" | "over"} what */
+function told(view, what) {
+  if (what === "begun") announcer.say("Claude is answering");
+  if (what === "over") {
+    const words = /** @type {Record<string, string>} */ ({ completed: "The answer is complete", cancelled: "Stopped", failed: "The answer failed", interrupted: "The answer broke off" })[view.state] ?? view.state;
+    announcer.end(words);
+    running();
+  }
+}
+/** @param {any} content @param {string | null} [parent] Of a message that is another version of one; else it goes to the end. */
+async function send(content, parent) {
+  const edited = parent !== undefined;
+  const queue = !edited && thread.running !== null;
+  document.body.classList.remove("fresh");
+  const expected = thread.expect(content, queue);
+  // A follow-up while an answer comes leaves the view alone.
+  if (!queue && localStorage.getItem("scroll") === "follow") scroll.follow();
+  else if (!queue) scroll.anchor(expected.element);
+  running();
+  pending += 1;
+  try {
+    if (!current) {
+      const made = await conversations.create(choice);
+      current = made.id;
+      thread.conversation = { ...made, turns: [] };
+      history.pushState(null, "", `/c/${made.id}`);
+      sidebar.current(made.id);
+    }
+    const sent = await turns.send(current, { parent: edited ? parent : (thread.path.at(-1)?.id ?? null), content, queue });
+    composer.open(current);
+    expected.adopt(sent.user, sent.assistant);
+    thread.path = edited ? thread.path : [...thread.path, sent.user, sent.assistant];
+    if (stopWanted) void stopTurn(sent.assistant.id);
+  } catch (error) {
+    expected.withdraw();
+    composer.giveBack(content);
+    composer.complain(`It was not sent: ${/** @type {any} */ (error).message}`);
+    if (/** @type {any} */ (error).status === 401) askKey();
+  } finally {
+    pending -= 1;
+    stopWanted = false;
+    running();
+    sidebar.soon();
+    await load();
+  }
+}
+
+/** Stops what is being made: at once here, and everywhere as soon as the gateway has it. */
+async function stop() {
+  const view = thread.running;
+  if (!view) return;
+  view.stopping();
+  running();
+  if (String(view.turn.id).startsWith("new-")) stopWanted = true;
+  else await stopTurn(view.turn.id);
+}
+
+/** @param {string} id */
+async function stopTurn(id) {
+  await turns.stop(current, id).catch((error) => composer.complain(`It could not be stopped: ${error.message}`));
+  void load();
+}
+
+/** @param {string} action @param {any} turn */
+async function act(action, turn) {
+  if (action === "settings") return settings();
+  if (action === "stop") return stopTurn(turn.id);
+  if (action === "edit") {
+    const asked = thread.path.findLast(({ role, by }, at) => role === "user" && by !== "tools" && at <= thread.path.findIndex(({ id }) => id === turn.id));
+    const button = asked && document.querySelector(`[data-turn="${asked.id}"] .edit`);
+    return button instanceof HTMLElement ? button.click() : undefined;
+  }
+  pending += 1;
+  try {
+    const { assistant } = await (action === "continue" ? turns.goOn : turns.retry)(current, turn.id);
+    if (thread.conversation) thread.conversation.head = assistant.id;
+  } catch (error) {
+    composer.complain(/** @type {any} */ (error).message);
+  } finally {
+    pending -= 1;
+  }
+  await load();
+  const exchange = thread.assistants.at(-1)?.element.closest(".exchange");
+  if (action === "retry" && exchange instanceof HTMLElement) scroll.anchor(exchange);
+}
+
+/** Another version, and what came after it. @param {any} turn */
+async function choose(turn) {
+  const head = after(thread.conversation.turns, turn.id).at(-1)?.id ?? turn.id;
+  thread.update({ ...thread.conversation, head });
+  running();
+  await conversations.change(current, { head }).catch((error) => composer.complain(error.message));
+}
+
+function settings() {
+  openSettings(known, choice, (chosen) => {
+    choice = chosen;
+    summary(known, choice);
+    if (current) void conversations.change(current, chosen).catch((error) => composer.complain(error.message));
+  });
+}
+
+/** A gateway with keys asks for one; it stays in this tab. */
+function askKey() {
+  if (document.querySelector("dialog[open]")) return;
+  const field = make("input", { type: "text", "aria-label": "Key", autocomplete: "off" });
+  const form = make("form", { class: "rename" }, field, make("button", { type: "submit", class: "button main" }, "Go on"));
+  form.onsubmit = (event) => {
+    event.preventDefault();
+    sessionStorage.setItem("key", field.value.trim());
+    location.reload();
+  };
+  dialog("This gateway asks for a key", make("p", {}, "It stays in this tab, and is gone with it."), form);
+}
+
+live.onchange = (/** @type {import("../live/live.js").Change} */ { id, hello, deleted }) => {
+  sidebar.soon();
+  if (id === current && deleted) return fresh();
+  if (current && (hello || id === current)) void load();
+};
+live.onconnection = (/** @type {string} */ state) => {
+  const away = state === "waiting" || !navigator.onLine;
+  const banner = find("#banner");
+  banner.hidden = !away;
+  say(banner, away ? (navigator.onLine ? "Reconnecting. Answers go on meanwhile, and nothing is lost." : "No network. Answers go on meanwhile, and nothing is lost.") : "");
+  if (away) showConnection("waiting", "reconnecting");
+  else if (state === "open") showConnection("connected", "connected");
+  else if (state === "refused") askKeyOnce();
+  else showConnection("connecting", "connecting");
+};
+let asked = false;
+function askKeyOnce() {
+  showConnection("offline", "not allowed");
+  if (!asked && known?.keys) askKey();
+  asked = true;
+}
+for (const event of ["online", "offline"]) addEventListener(event, () => live.onconnection(live.state));
+
+scroll.onchange = () => {
+  const { below } = scroll;
+  const pill = find("#pill");
+  pill.hidden = below < 1;
+  const words = `${below} ${thread.running ? "new " : ""}${below === 1 ? "line" : "lines"}`;
+  if (pill.textContent !== words) pill.replaceChildren(icon("down"), words);
+};
+find("#pill").onclick = () => scroll.follow();
+find("#settings").onclick = () => settings();
+find("#suggestions").append(...SUGGESTIONS.map((words) => make("button", { type: "button", onclick: () => void send(words) }, words)));
+
+shell("chat", [
+  ["Enter", "Send, or queue while an answer comes"],
+  ["Shift Enter", "A new line"],
+  ["Esc", "Stop the answer"],
+  ["End", "To the end, and follow it"],
+  ["/", "Write"],
+  ["N", "New chat"],
+  ["F", "Search conversations"],
+]);
+addEventListener("keydown", (event) => {
+  if (event.isComposing || document.querySelector("dialog[open], :popover-open")) return;
+  if (event.key === "Escape") return document.body.classList.contains("drawer-open") ? sidebar.close() : void stop();
+  const typing = event.target instanceof Element && event.target.closest("input, textarea, select");
+  if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.key === "/") (event.preventDefault(), composer.field.focus());
+  if (event.key === "n") (event.preventDefault(), fresh());
+  if (event.key === "f") (event.preventDefault(), find("#search").focus());
+});
+addEventListener("pagehide", remember);
+addEventListener("popstate", () => route());
+
+function route() {
+  const id = /^\/c\/([\w-]+)$/.exec(location.pathname)?.[1];
+  if (id) void open(id, true);
+  else fresh(true);
+}
+
+route();
+void sidebar.refresh();
+void session().then((said) => {
+  known = said;
+  if (!current) choice = defaults(known);
+  summary(known, choice);
+});

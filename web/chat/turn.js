@@ -1,0 +1,273 @@
+// A turn of the model on the page: waiting, coming, over. The nodes of its text stay the same through all of it.
+
+import { icon, iconButton, make, say } from "../shell/elements.js";
+import { AnswerView } from "../stream/answer-view.js";
+import { StreamStrip } from "../stream/stream-strip.js";
+import { banner, troubleOf } from "../stream/trouble.js";
+import { timeline } from "./api.js";
+import { meter } from "./meter.js";
+import { pager } from "./pager.js";
+
+/**
+ * @typedef {object} Around What a turn needs of the conversation.
+ * @property {import("../live/live.js").Live} live
+ * @property {(action: import("../stream/trouble.js").Action | "stop", turn: any) => void} act
+ * @property {(turn: any) => any[]} siblings
+ * @property {(turn: any) => void} choose
+ * @property {(turn: any) => number | null} window
+ * @property {(view: AssistantTurn, what: "begun" | "over") => void} told
+ * @property {(text: string) => void} heard
+ */
+
+/** After so long without content the page looks what the gateway is doing. */
+const LOOK = 900;
+/** After so long without anything it says who is silent. */
+const SILENT = 5000;
+
+export class AssistantTurn {
+  /** @type {any} */
+  turn;
+  answer;
+  strip = /** @type {StreamStrip} */ (document.createElement("stream-strip"));
+  state = "running";
+  #stream = "";
+  /** Until its end was read, which may be later than the gateway says that it is over. */
+  #watching = false;
+  #loaded = false;
+  /** Milliseconds since 1970. */
+  #asked = Date.now();
+  /** @type {number | null} */
+  #first = null;
+  /** @type {number | null} */
+  #over = null;
+  #heard = Date.now();
+  /** @type {any} */
+  #usage = null;
+  #confirmed = false;
+  /** @type {any} */
+  #ending = null;
+  #status = make("span", { class: "status", role: "presentation" });
+  #figures = make("span", { class: "figures meter" });
+  #buttons = make("span", { class: "buttons" });
+  #cancel = make("button", { type: "button", class: "button small cancel", onclick: () => this.around.act("stop", this.turn) }, "Cancel");
+  #pager = pager();
+  #trouble = make("div", { class: "ending" });
+  #timer = 0;
+  #looked = 0;
+
+  /** @param {Around} around @param {any} turn */
+  constructor(around, turn) {
+    this.around = around;
+    this.turn = turn;
+    this.answer = new AnswerView(turn.id);
+    this.answer.onpiece = (kind, size, time) => this.#piece(kind, size, time);
+    this.answer.ontext = (text) => around.heard(text);
+    this.footer = make("footer", {}, this.strip, make("div", { class: "line" }, this.#status, this.#cancel, this.#figures, make("span", { class: "stretch" }), this.#buttons, this.#pager.element));
+    this.element = make("article", { class: "turn assistant", "aria-label": "Claude" }, this.answer.element, this.#trouble, this.footer);
+    this.#tools();
+    this.#show();
+  }
+
+  get running() {
+    return this.state === "running" || this.state === "queued";
+  }
+
+  /** What is known of it now. @param {any} turn */
+  update(turn) {
+    const known = this.turn;
+    this.turn = turn;
+    this.element.dataset.turn = turn.id;
+    this.answer.key = turn.id;
+    if (turn.stream && turn.stream !== this.#stream && turn.state === "running") this.#watch(turn.stream);
+    if (["running", "queued"].includes(turn.state)) {
+      // One that was stopped here is stopped, whatever the gateway said a moment ago.
+      if (this.state !== "cancelled") this.state = turn.state;
+    } else if (!this.#watching) this.#settle(turn);
+    this.#show();
+    if (known.state !== turn.state && !this.running) this.around.told(this, "over");
+  }
+
+  /** Shown no more. */
+  dispose() {
+    this.#leave();
+    this.element.remove();
+  }
+
+  /** It is over, and everything of it is known. What was read live stays as it is; what was not is built from what is kept. @param {any} turn */
+  #settle(turn) {
+    if (!this.#loaded) {
+      this.answer.clear();
+      this.answer.load(turn.content ?? []);
+      this.#loaded = true;
+    }
+    this.state = turn.state;
+    this.#confirmed ||= turn.usage != null;
+    this.#usage = turn.usage ?? this.#usage;
+    this.#ending = { state: turn.state, stop_reason: turn.stop_reason ?? this.#ending?.stop_reason, stop_details: turn.stop_details, error: turn.error };
+    this.#end();
+  }
+
+  /** Results of tools that this turn called. @param {any[]} content */
+  results(content) {
+    for (const { type, tool_use_id, content: result, is_error } of content) if (type === "tool_result") this.answer.calls.get(tool_use_id)?.result(result, is_error === true);
+  }
+
+  /** The gateway was told to stop it; it will say so itself in a moment. */
+  stopping() {
+    this.state = "cancelled";
+    this.#show();
+  }
+
+  /** @param {string} stream */
+  #watch(stream) {
+    this.#leave();
+    this.#stream = stream;
+    this.state = "running";
+    // The name says when it was made.
+    const made = Number.parseInt(stream.slice(5, 17), 16);
+    this.#asked = Math.min(made || Date.now(), Date.now());
+    this.strip.start(Date.now() - this.#asked);
+    this.#heard = Date.now();
+    this.#watching = true;
+    this.around.live.watch(stream, { lines: (lines, replay) => this.#take(lines, replay), trouble: (error) => this.#lost(error) });
+    this.#timer = window.setInterval(() => this.#tick(), 200);
+    this.around.told(this, "begun");
+  }
+
+  #leave() {
+    if (this.#watching) this.around.live.unwatch(this.#stream);
+    this.#watching = false;
+    clearInterval(this.#timer);
+  }
+
+  /** @param {import("../live/hub.js").Line[]} lines @param {boolean} replay */
+  #take(lines, replay) {
+    const { state } = this;
+    const begun = this.#first !== null;
+    this.#heard = Date.now();
+    for (const { event, data, time } of lines) {
+      const at = time === undefined ? undefined : time / 1000;
+      if (event === "message_start" || event === "message_delta") this.#usage = { ...this.#usage, ...(data.message?.usage ?? data.usage) };
+      if (event === "message_delta") this.#confirmed = true;
+      this.answer.take({ event, data, time: at }, replay);
+      if (event === "perennial.notice" && data.reason === "repeating") this.#repeating(data);
+      if (event === "perennial.terminal") this.#terminal(data, at);
+    }
+    // The figures are shown five times a second, not with each piece.
+    if (state !== this.state || begun !== (this.#first !== null)) this.#show();
+  }
+
+  /** @param {any} data @param {number} [at] */
+  #terminal({ outcome, stop_reason, usage, error }, at) {
+    this.state = outcome;
+    this.#over = at ?? Date.now();
+    this.#usage = usage ?? this.#usage;
+    this.#confirmed = usage != null;
+    this.#loaded = true;
+    this.#ending = { state: outcome, stop_reason, error };
+    this.#leave();
+    this.strip.finish(outcome, this.#over - this.#asked);
+    this.answer.flush();
+    if (["running", "queued"].includes(this.turn.state)) this.#end();
+    else this.#settle(this.turn);
+    this.around.told(this, "over");
+  }
+
+  /** The stream cannot be read: what is kept of the turn is shown, now or when it is over. @param {{ message: string }} error */
+  #lost({ message }) {
+    this.#leave();
+    this.strip.finish("failed");
+    if (!["running", "queued"].includes(this.turn.state)) return this.#settle(this.turn);
+    this.#ending = { state: "failed", error: { type: "unreadable", message } };
+    this.#end();
+  }
+
+  #end() {
+    const trouble = troubleOf({ ...this.#ending, characters: this.answer.text.length, tokens: this.#confirmed ? this.#usage?.output_tokens : null });
+    const known = this.#trouble.dataset.said;
+    const says = JSON.stringify(trouble);
+    if (known === says) return;
+    this.#trouble.dataset.said = says;
+    this.#trouble.replaceChildren(...(trouble ? [banner(trouble, (action) => this.around.act(action, this.turn))] : []));
+  }
+
+  /** @param {any} notice */
+  #repeating({ times }) {
+    const stop = make("button", { type: "button", class: "button small", onclick: () => this.around.act("stop", this.turn) }, "Stop");
+    this.#trouble.replaceChildren(make("div", { class: "trouble", role: "note", data: { kind: "cut" } }, icon("retry"), make("p", {}, make("strong", {}, "It repeats itself"), ` The same words came ${times} times in a row.`), make("div", { class: "actions" }, stop)));
+  }
+
+  /** @param {import("../stream/stream-strip.js").Kind} kind @param {number} size @param {number} [time] */
+  #piece(kind, size, time) {
+    const at = (time ?? Date.now()) - this.#asked;
+    if (["text", "thinking", "tool"].includes(kind)) this.#first ??= Math.max(0, at);
+    this.strip.add(kind, size, Math.max(0, at));
+  }
+
+  #tools() {
+    const copy = iconButton("copy", "Copy", { onclick: () => void this.#copy(copy), class: "quiet icon copy" });
+    this.#buttons.append(copy, iconButton("retry", "Retry", { onclick: () => this.around.act("retry", this.turn), class: "quiet icon retry" }));
+  }
+
+  /** @param {HTMLElement} button */
+  async #copy(button) {
+    await navigator.clipboard.writeText(this.answer.text);
+    button.replaceChildren(icon("check"), make("span", { class: "said" }, this.running ? "Copied, partial" : "Copied"));
+    setTimeout(() => button.replaceChildren(icon("copy")), 1500);
+  }
+
+  #tick() {
+    if (!this.running) return;
+    this.#show();
+    if (this.#first === null && Date.now() - this.#asked > LOOK && Date.now() - this.#looked > LOOK && this.#stream) void this.#look();
+  }
+
+  /** What the gateway does while nothing comes: asking again, waiting. */
+  async #look() {
+    this.#looked = Date.now();
+    const known = await timeline(this.#stream);
+    if (this.#first !== null || !this.running) return;
+    const failed = known?.entries.filter((/** @type {any} */ { what }) => what === "attempt_failed") ?? [];
+    const last = failed.at(-1);
+    if (last && last.next === "retry") this.#trying = `${last.status ?? ""} ${NAMES[last.failure] ?? last.failure}: asking again (attempt ${failed.length + 1})`.trim();
+  }
+  #trying = "";
+
+  #show() {
+    const { running } = this;
+    this.element.dataset.state = this.state;
+    this.element.toggleAttribute("aria-busy", running);
+    this.strip.hidden = this.#stream === "";
+    say(this.#status, this.#words());
+    const timing = this.turn.timing;
+    const figures = meter({
+      first: this.#first ?? timing?.ttft_ms ?? null,
+      elapsed: this.#first !== null ? (this.#over ?? Date.now()) - this.#asked : (timing?.elapsed_ms ?? null),
+      characters: this.answer.text.length,
+      usage: this.#usage,
+      confirmed: this.#confirmed && !running,
+      cost: running || !this.#confirmed ? undefined : this.turn.cost,
+      window: this.around.window(this.turn),
+    });
+    const shown = figures.map((item) => item.outerHTML).join("");
+    if (this.#shown !== shown) this.#figures.replaceChildren(...figures);
+    this.#shown = shown;
+    this.#pager.show(this.around.siblings(this.turn), this.turn, (turn) => this.around.choose(turn));
+    this.#cancel.hidden = this.state !== "queued";
+    this.#buttons.hidden = this.state === "queued" || (running && this.answer.text === "");
+  }
+  #shown = "";
+
+  #words() {
+    if (this.state === "queued") return "Queued: starts when the answer above is over";
+    if (!this.running) return "";
+    const silent = Date.now() - this.#heard;
+    if (this.around.live.state === "waiting") return "Reconnecting; the answer goes on in the gateway";
+    if (this.#first === null) return this.#trying || `Waiting ${Math.max(0, (Date.now() - this.#asked) / 1000).toFixed(1)} s`;
+    if (silent > SILENT) return `${this.answer.phase === "thinking" ? "Thinking, silent" : "The model is silent"} for ${Math.round(silent / 1000)} s`;
+    return "";
+  }
+}
+
+const NAMES = /** @type {Record<string, string>} */ ({ rate_limit_error: "too many requests", overloaded_error: "overloaded", api_error: "the service failed", cut: "the connection was cut" });
+

@@ -1,0 +1,60 @@
+// Elements made in one line, and the icons of the sprite.
+
+/** @typedef {Node | string | null | undefined | false} Child */
+
+/**
+ * @template {keyof HTMLElementTagNameMap} K
+ * @param {K} tag
+ * @param {Record<string, any>} [given] Listeners (`onclick`), properties where the element has them (`disabled`, `value`), attributes otherwise; `class` and `data` too.
+ * @param {...Child} children
+ * @returns {HTMLElementTagNameMap[K]}
+ */
+export function make(tag, given = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(given)) {
+    if (value === undefined || value === null || value === false) continue;
+    if (name === "class") element.className = value;
+    else if (name === "data") Object.assign(element.dataset, value);
+    else if (name.startsWith("on") || name === "value" || name === "checked") /** @type {any} */ (element)[name] = value;
+    else element.setAttribute(name, value === true ? "" : String(value));
+  }
+  add(element, children);
+  return element;
+}
+
+/** @param {Node} parent @param {Child[]} children */
+export function add(parent, children) {
+  for (const child of children) {
+    if (child === null || child === undefined || child === false) continue;
+    parent.appendChild(typeof child === "string" ? document.createTextNode(child) : child);
+  }
+}
+
+const SVG = "http://www.w3.org/2000/svg";
+
+/** @param {string} name Of a symbol in icons.svg. */
+export function icon(name) {
+  const svg = document.createElementNS(SVG, "svg");
+  svg.setAttribute("aria-hidden", "true");
+  const use = document.createElementNS(SVG, "use");
+  use.setAttribute("href", `/shell/icons.svg#${name}`);
+  svg.append(use);
+  return svg;
+}
+
+/** A button with an icon, whose name is read out and shown when pointed at. @param {string} name @param {string} label @param {Record<string, any>} [given] */
+export function iconButton(name, label, given = {}) {
+  return make("button", { type: "button", class: "quiet icon", "aria-label": label, title: label, ...given }, icon(name));
+}
+
+/** The element of the page with this selector, which must be there. @template {Element} [T=HTMLElement] @param {string} selector @param {ParentNode} [from] @returns {T} */
+export function find(selector, from = document) {
+  const found = from.querySelector(selector);
+  if (!found) throw new Error(`the page has no ${selector}`);
+  return /** @type {any} */ (found);
+}
+
+/** Changes the text only where it is another, so that nothing is painted or read out twice. @param {Element} element @param {string} text */
+export function say(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
