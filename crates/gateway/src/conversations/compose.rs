@@ -81,7 +81,7 @@ pub(super) fn compose(
     let thinks = settings.thinking != Thinking::Off;
     let mut messages = Messages::default();
     for turn in branch {
-        messages.add(turn.role, &turn.content, turn.role == Role::User || turn.state == State::Completed)?;
+        messages.add(turn.role, &turn.content, is_whole(turn))?;
     }
     if let Some(said) = said {
         messages.add(Role::User, said, true)?;
@@ -107,6 +107,12 @@ pub(super) fn compose(
         messages,
     };
     serde_json::to_vec(&body).map_err(|error| Refusal::invalid(format!("the request cannot be written: {error}")))
+}
+
+/// Whether all blocks of a turn came to their ends.
+fn is_whole(turn: &Turn) -> bool {
+    let is_cut = matches!(turn.stop_reason.as_deref(), Some("max_tokens" | "model_context_window_exceeded"));
+    turn.role == Role::User || (turn.state == State::Completed && !is_cut)
 }
 
 /// Thinking in the form of the model's generation, and the limit that leaves room for it.
@@ -219,4 +225,114 @@ fn not_carried_out(call: String) -> Result<Box<RawValue>, Refusal> {
 fn raw(value: &Value) -> Result<Box<RawValue>, Refusal> {
     serde_json::value::to_raw_value(value)
         .map_err(|error| Refusal::invalid(format!("the request cannot be written: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn conversation(model: &str, settings: Value) -> Conversation {
+        let conversation = json!({
+            "type": "conversation", "id": "conv_1", "title": "", "model": model, "system": null, "settings": settings,
+            "created_at": "2026-11-26T08:00:00Z", "updated_at": "2026-11-26T08:00:00Z", "head": null, "live": null, "version": 1,
+        });
+        serde_json::from_value(conversation).unwrap()
+    }
+
+    fn turn(role: &str, state: &str, stop_reason: Option<&str>, content: &str) -> Turn {
+        let turn = format!(
+            r#"{{"type":"turn","id":"turn_1","parent":null,"role":"{role}","content":{content},"state":"{state}","stream":null,
+            "stop_reason":{},"usage":null,"error":null,"model":null,"by":null,"continues":null,
+            "created_at":"2026-11-26T08:00:00Z","ended_at":null}}"#,
+            serde_json::to_string(&stop_reason).unwrap()
+        );
+        serde_json::from_str(&turn).unwrap()
+    }
+
+    fn composed(model: &str, settings: Value, branch: &[Turn], wanted: Wanted) -> String {
+        String::from_utf8(compose(&conversation(model, settings), branch, None, wanted).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn blocks_go_up_to_the_byte() {
+        let thought = r#"[{"type": "thinking","thinking":"caf\u00e9","signature":"s=="},{"type":"text","text":"A"}]"#;
+        let branch = [
+            turn("user", "completed", None, r#"[{"type":"text","text":"Q"}]"#),
+            turn("assistant", "completed", Some("end_turn"), thought),
+            turn("user", "completed", None, r#"[{"type":"text","text":"R"}]"#),
+        ];
+        let body = composed("claude-sonnet-5-5", json!({"max_tokens": 7}), &branch, Wanted::Answer);
+        assert!(body.contains(thought), "{body}");
+        assert!(body.starts_with(r#"{"model":"claude-sonnet-5-5","max_tokens":7,"stream":true,"messages":["#), "{body}");
+    }
+
+    #[test]
+    fn what_was_cut_goes_up_without_what_is_refused() {
+        let asked = turn("user", "completed", None, r#"[{"type":"text","text":"Q"}]"#);
+        let half = r#"[{"type":"thinking","thinking":"hm","signature":""},{"type":"text","text":"So"},{"type":"tool_use","id":"t","name":"n","input":{"INVALID_JSON":"{"}}]"#;
+        let only_thought = r#"[{"type":"thinking","thinking":"hm","signature":"s"},{"type":"text","text":" "}]"#;
+        for (state, stop_reason, content, roles) in [
+            ("cancelled", None, half, vec!["user", "assistant", "user"]),
+            ("completed", Some("max_tokens"), half, vec!["user", "assistant", "user"]),
+            ("interrupted", None, only_thought, vec!["user"]),
+            ("failed", None, "[]", vec!["user"]),
+        ] {
+            let branch = [asked.clone(), turn("assistant", state, stop_reason, content), asked.clone()];
+            let body: Value =
+                serde_json::from_str(&composed("claude-sonnet-5-5", json!({}), &branch, Wanted::Answer)).unwrap();
+            let messages = body["messages"].as_array().unwrap();
+            assert_eq!(messages.iter().map(|message| message["role"].as_str().unwrap()).collect::<Vec<_>>(), roles);
+            assert!(!body.to_string().contains("INVALID_JSON") && !body.to_string().contains("hm"), "{body}");
+        }
+    }
+
+    #[test]
+    fn a_call_that_nobody_carried_out_is_answered_with_that() {
+        let call = r#"[{"type":"tool_use","id":"t1","name":"n","input":{}},{"type":"tool_use","id":"t2","name":"n","input":{}}]"#;
+        let given = r#"[{"type":"tool_result","tool_use_id":"t2","content":"2"}]"#;
+        let branch = [
+            turn("user", "completed", None, r#"[{"type":"text","text":"Q"}]"#),
+            turn("assistant", "completed", Some("tool_use"), call),
+            turn("user", "completed", None, given),
+        ];
+        for until in [2, 3] {
+            let body: Value =
+                serde_json::from_str(&composed("claude-sonnet-5-5", json!({}), &branch[..until], Wanted::Answer)).unwrap();
+            let results = body["messages"][2]["content"].as_array().unwrap();
+            assert_eq!(results.iter().map(|one| &one["tool_use_id"]).collect::<Vec<_>>(), ["t1", "t2"]);
+            assert_eq!((&results[0]["is_error"], results[1]["is_error"].is_null()), (&json!(true), until == 3));
+        }
+    }
+
+    #[test]
+    fn the_rest_is_asked_for_in_the_way_of_the_models_generation() {
+        let branch = [
+            turn("user", "completed", None, r#"[{"type":"text","text":"Q"}]"#),
+            turn("assistant", "cancelled", None, r#"[{"type":"text","text":"So far "}]"#),
+        ];
+        let last = |model, settings| {
+            let body: Value = serde_json::from_str(&composed(model, settings, &branch, Wanted::Rest)).unwrap();
+            let last = body["messages"].as_array().unwrap().last().unwrap().clone();
+            (last["role"].as_str().unwrap().to_owned(), last["content"][0]["text"].as_str().unwrap().to_owned())
+        };
+        assert_eq!(last("claude-haiku-4-5", json!({})), ("assistant".to_owned(), "So far".to_owned()));
+        let go_on = ("user".to_owned(), GO_ON.to_owned());
+        assert_eq!(last("claude-haiku-4-5", json!({"thinking": true})), go_on);
+        assert_eq!(last("claude-sonnet-5-5", json!({})), go_on);
+    }
+
+    #[test]
+    fn thinking_has_the_form_of_the_models_generation() {
+        for (model, settings, thinking) in [
+            ("claude-sonnet-5-5", json!({}), Value::Null),
+            ("claude-sonnet-5-5", json!({"thinking": true}), json!({"type": "adaptive", "display": "summarized"})),
+            ("claude-sonnet-5-5", json!({"thinking": "omitted"}), json!({"type": "adaptive", "display": "omitted"})),
+            ("claude-haiku-4-5", json!({"thinking": true, "max_tokens": 500}), json!({"type": "enabled", "budget_tokens": 1024})),
+        ] {
+            let branch = [turn("user", "completed", None, r#"[{"type":"text","text":"Q"}]"#)];
+            let body: Value = serde_json::from_str(&composed(model, settings, &branch, Wanted::Answer)).unwrap();
+            assert_eq!(body["thinking"], thinking, "{model}");
+            assert!(body["thinking"]["budget_tokens"].as_u64() < body["max_tokens"].as_u64());
+        }
+    }
 }

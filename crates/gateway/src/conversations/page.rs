@@ -14,7 +14,7 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderValue};
 use perennial_history::{Content, Conversation, NewConversation, Query as Pages, Role, Turn};
-use perennial_log::{After, Record, StreamId};
+use perennial_log::{After, Kind, Outcome, Record, StreamId};
 use perennial_markdown::{Html, Settings, batch};
 use perennial_protocol::{ContentBlock, Delta, Event, EventDecoder, Received};
 use reqwest::Url;
@@ -24,6 +24,7 @@ use super::growing::Growing;
 use super::settings::USUAL_MODEL;
 use super::turns::{Question, asked};
 use super::{Visit, answered, refused, show};
+use crate::record::Ending;
 use crate::refusal::Refusal;
 use crate::service::Service;
 use crate::streams::{Attached, attach};
@@ -193,14 +194,15 @@ fn coming(
 impl Coming {
     fn take(&mut self, record: &Record, out: &mut String) {
         if let Some(outcome) = record.outcome() {
+            let error = Ending::decode(&record.payload).error.map(|error| error.message).unwrap_or_default();
             let words = match outcome {
-                perennial_log::Outcome::Completed => "",
-                perennial_log::Outcome::Cancelled => "<p>The answer was stopped here.</p>\n",
-                _ => "<p>The answer broke off here.</p>\n",
+                Outcome::Completed => String::new(),
+                Outcome::Cancelled => "<p role=\"alert\">The answer was stopped here.</p>\n".to_owned(),
+                _ => format!("<p role=\"alert\">The answer ends here: {}</p>\n", escaped(&error)),
             };
-            return self.finish(words, out);
+            return self.finish(&words, out);
         }
-        if record.kind != perennial_log::Kind::Event {
+        if record.kind != Kind::Event {
             return;
         }
         let mut input = &record.payload[..];

@@ -248,7 +248,7 @@ async fn an_answer_is_stopped_in_any_state_and_gone_on_with() {
 async fn a_question_waits_for_the_answer_before_it() {
     let rig = rig(|gateway| gateway).await;
     let id = rig.talk(json!({})).await;
-    let first = rig.tell(&id, json!({"content": "One"}), "stall@event=5,times=1").await;
+    let first = rig.tell(&id, json!({"content": "One"}), "stall@event=12,times=1").await;
     rig.reached(Phase::Content).await;
     let second = rig.tell(&id, json!({"content": "Two", "queue": true}), "").await;
     let third = rig.tell(&id, json!({"content": "Three", "queue": true}), "").await;
@@ -327,7 +327,7 @@ async fn a_conversation_is_changed_exported_imported_and_deleted() {
     let settings = json!({"thinking": "omitted", "max_tokens": 100, "tools": ["clock"]});
     let changed = rig.say(Method::PATCH, &path, &json!({"title": "Ours", "settings": settings}), "").await.json();
     assert_eq!((&changed["title"], &changed["settings"]), (&json!("Ours"), &settings));
-    feed.until(&format!("{{\"deleted\":false,\"id\":\"{id}\"")).await;
+    feed.until(&format!("\"id\":\"{id}\"")).await;
     let document = rig.get(&format!("{path}/export")).await.json();
     let imported = rig.say(Method::POST, "/v1/conversations/import", &document, "").await;
     let copy = imported.json()["data"][0]["id"].as_str().unwrap().to_owned();
@@ -335,7 +335,7 @@ async fn a_conversation_is_changed_exported_imported_and_deleted() {
     let texts = |shown: &Value| turns(shown).iter().map(text).collect::<Vec<_>>();
     assert_eq!(texts(&rig.conversation(&copy).await), texts(&rig.conversation(&id).await));
     assert_eq!(rig.say(Method::DELETE, &path, &json!({}), "").await.status, 204);
-    feed.until("{\"deleted\":true").await;
+    feed.until("\"deleted\":true").await;
     assert_eq!(rig.get(&path).await.status, 404);
 }
 
@@ -395,7 +395,9 @@ fn client() -> reqwest::Client {
 
 async fn call(home: &Home, method: Method, path: &str, body: Value, orders: &str) -> Value {
     let request = client().request(method, format!("{}{path}", home.url()));
-    let answer = receive(request.header("perennial-sim", orders).body(body.to_string())).await;
+    // All attempts belong together for the simulator, the one that asks for the rest too.
+    let request = request.header("perennial-sim", orders).header("perennial-sim-key", "one");
+    let answer = receive(request.body(body.to_string())).await;
     assert!(answer.status < 300, "{path}: {}", answer.text());
     answer.json()
 }
@@ -427,7 +429,11 @@ async fn after_a_kill_in_the_middle_of_an_answer_its_end_reaches_its_turn() {
 
         let second = house.start(recovers).await;
         // The recovered stream's end is awaited, then its turn's and that of the one that waits, on the feed.
-        receive(client().get(format!("{}/v1/streams/{stream}/events", second.url()))).await;
+        let whole = receive(client().get(format!("{}/v1/streams/{stream}/events", second.url())));
+        if tokio::time::timeout(PATIENCE / 2, whole).await.is_err() {
+            let shown = receive(client().get(format!("{}/v1/streams/{stream}", second.url()))).await;
+            panic!("{orders}: it does not end: {}", shown.text());
+        }
         let feed = client().get(format!("{}/v1/conversations/events", second.url()));
         let mut feed = Growing::open(feed).await;
         feed.until("event: hello").await;
@@ -452,7 +458,8 @@ async fn after_a_kill_in_the_middle_of_an_answer_its_end_reaches_its_turn() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_page_without_scripts_has_the_answer_in_the_one_response() {
-    let rig = rig(|gateway| gateway).await;
+    // A form brings no key.
+    let rig = rig(|gateway| gateway.upstream_key(Key::new("sk-own").unwrap())).await;
     let form = |body: &'static str| {
         let request = rig.http.post(format!("{}/c", rig.gateway.url()));
         request.header("content-type", "application/x-www-form-urlencoded").header("accept", "text/html").body(body)
@@ -465,7 +472,8 @@ async fn a_page_without_scripts_has_the_answer_in_the_one_response() {
     let id = html.split("name=\"conversation\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
     let shown = rig.over(&id).await;
     let words = text(&turns(&shown)[1]);
-    assert!(html.contains(words.split_whitespace().next().unwrap()));
+    let words = words.split(|c: char| !c.is_alphanumeric()).filter(|word| word.len() > 3).collect::<Vec<_>>();
+    assert!(words.len() > 5 && words.iter().take(20).all(|word| html.contains(word)), "{html}");
     // The conversation's own page has both, and so has the list.
     for path in [format!("/c/{id}"), "/".to_owned()] {
         let request = rig.http.get(format!("{}{path}", rig.gateway.url())).header("accept", "text/html");
@@ -522,7 +530,7 @@ async fn a_tool_loop_has_an_end() {
     let rig = rig_with(simulator().scenario(Scenario::parse(&step.repeat(40)).unwrap()), |gateway| gateway).await;
     let id = rig.talk(json!({"settings": {"tools": ["calculator"]}})).await;
     rig.tell(&id, json!({"content": "Count for ever."}), "").await;
-    rig.once(&id, |shown| turns(shown).len() >= 32 && !turns(shown).iter().any(is_open)).await;
+    rig.once(&id, |shown| turns(shown).len() >= 34 && !turns(shown).iter().any(is_open)).await;
     let asked = asked(&rig);
     let words: Vec<bool> = asked.iter().map(|body| body["tool_choice"]["type"] == "none").collect();
     assert!(!words[0] && words.iter().filter(|none| **none).count() == 1 && words[words.len() - 1], "{words:?}");
