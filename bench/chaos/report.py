@@ -8,7 +8,6 @@ VERDICTS = {
     "whole": "all of the answer, and a normal end",
     "error": "an exact beginning of it, and an error in words",
     "broken": "an exact beginning of it, broken off, where the face has no words left for an error",
-    "passed": "passed on as it came, with something in it that nobody can read: whoever reads it knows by that",
     "wrong": "none of these",
 }
 PROMISES = {

@@ -67,8 +67,6 @@ pub(crate) enum Verdict {
     Error,
     /// Broken off.
     Broken,
-    /// Passed on as it came, with something in it that nobody can read; whoever reads it is told by that.
-    Passed,
     /// None of these.
     Wrong,
 }
@@ -125,19 +123,16 @@ fn verdict(plan: &Plan, seen: &Seen, whole: &Shown, breaches: &mut Vec<(Law, Str
         return Verdict::Error;
     }
     let before = breaches.len();
-    // Without a stop reason, or a beginning, an answer says by itself that it is not whole.
-    let lacks = plan.face.shows_events() && plan.fault.name.starts_with("no-message-");
     ends(plan, seen, breaches);
-    grammar(seen, whole, lacks, breaches);
+    grammar(seen, whole, breaches);
     content(plan, seen, whole, breaches);
     let is_whole = seen.shown.ends.first() == Some(&End::Stop);
-    if is_whole && !lacks && plan.face != Face::Text && seen.shown.stop_reason != whole.stop_reason {
+    if is_whole && plan.face != Face::Text && seen.shown.stop_reason != whole.stop_reason {
         let reason = seen.shown.stop_reason.as_deref().unwrap_or("none");
         breaches.push((Law::NeverCutSilently, format!("stop reason {reason}")));
     }
     match seen.shown.ends.first() {
         _ if breaches.len() > before => Verdict::Wrong,
-        Some(End::Stop) if lacks => Verdict::Passed,
         Some(End::Stop) => Verdict::Whole,
         Some(End::Error(_)) => Verdict::Error,
         None => Verdict::Broken,
@@ -164,10 +159,7 @@ fn ends(plan: &Plan, seen: &Seen, breaches: &mut Vec<(Law, String)>) {
     }
 }
 
-fn grammar(seen: &Seen, whole: &Shown, is_lenient: bool, breaches: &mut Vec<(Law, String)>) {
-    if is_lenient {
-        return;
-    }
+fn grammar(seen: &Seen, whole: &Shown, breaches: &mut Vec<(Law, String)>) {
     // What the upstream itself sends oddly passes as it is.
     let odd = seen.shown.oddities.iter().filter(|odd| !whole.oddities.contains(odd));
     breaches.extend(odd.map(|odd| (Law::Grammar, odd.clone())));

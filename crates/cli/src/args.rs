@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::exit::EXIT_CODES;
-use crate::{ask, config, decode, doctor, explain, keys, render, serve, sim, usage};
+use crate::{ask, config, decode, doctor, explain, keys, logs, render, serve, sim, usage};
 
 /// Streams from Claude that do not break.
 #[derive(Debug, Parser)]
@@ -30,6 +30,8 @@ pub(crate) enum Command {
     Render(render::RenderArgs),
     /// Make, list, rotate and revoke the keys that a gateway gives out
     Keys(keys::KeysArgs),
+    /// List, show, search and export the conversations of this terminal
+    Logs(logs::LogsArgs),
     /// Run the gateway: what SDKs and applications talk to instead of the Claude API
     Serve(Box<serve::ServeArgs>),
     /// Run the simulator: a Claude to build and test against

@@ -13,10 +13,12 @@ mod embedded;
 mod event_line;
 mod exit;
 mod explain;
+mod history;
 mod keys;
 mod ledger;
 mod listen;
 mod logging;
+mod logs;
 mod moment;
 mod output;
 mod render;
@@ -50,6 +52,7 @@ fn main() -> ExitCode {
         Command::Doctor(args) => doctor::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Keys(args) => keys::run(&args),
+        Command::Logs(args) => logs::run(&args),
         Command::Render(args) => render::run(&args),
         Command::Serve(args) => serve::run(&args),
         Command::Sim(args) => sim::run(&args),

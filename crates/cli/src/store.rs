@@ -16,6 +16,9 @@ use crate::exit::{Exit, Failure};
 /// The ledger's file in the folder; what the database keeps beside it has names that begin so.
 pub(crate) const LEDGER: &str = "ledger.db";
 
+/// The same of the terminal's conversations, which are in the system's folder for data, as the gateway's are if no other is named.
+pub(crate) const HISTORY: &str = "history.db";
+
 #[derive(Debug, Args)]
 pub(crate) struct StoreArgs {
     /// The folder for streams; without it `perennial` in the system's folder for data
@@ -69,7 +72,7 @@ impl config::Store {
         let options = DiskOptions::new()
             .retention(retention)
             .always_sync(self.durability == Durability::Always)
-            .neighbours(&[LEDGER]);
+            .neighbours(&[LEDGER, HISTORY]);
         let log = DiskLog::open(&folder, options).await.map_err(|error| {
             let hint =
                 if error.is_locked() { "; or give this one a folder of its own with --data" } else { "" };

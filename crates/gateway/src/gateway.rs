@@ -388,6 +388,7 @@ impl Builder {
                 None => self.log.unwrap_or_else(|| Arc::new(MemoryLog::new(MemoryOptions::default()))),
             },
             live: before.map(|before| Arc::clone(&before.live)).unwrap_or_default(),
+            renderings: before.map(|before| Arc::clone(&before.renderings)).unwrap_or_default(),
             on_disconnect: self.on_disconnect,
             idempotency: before.map(|before| Arc::clone(&before.idempotency)).unwrap_or_default(),
             settled: before.map(|before| before.settled.clone()).unwrap_or_default(),

@@ -13,6 +13,7 @@ use perennial_recovery::RetryBucket;
 use tokio_util::sync::CancellationToken;
 
 use crate::access::Access;
+use crate::face::Renderings;
 use crate::fallback::{Cache, Fallback};
 use crate::generation::{Guard, Live, OnDisconnect, Recovery};
 use crate::limits::{Clocks, Limits};
@@ -45,6 +46,8 @@ pub(crate) struct Service {
     pub(crate) log: Arc<dyn Log>,
     /// The streams that run here.
     pub(crate) live: Arc<Live>,
+    /// What is rendered of the streams that somebody views.
+    pub(crate) renderings: Arc<Renderings>,
     /// What becomes of a drop-in's stream when its client goes, where the request does not say.
     pub(crate) on_disconnect: OnDisconnect,
     pub(crate) idempotency: Arc<IdempotencyKeys>,

@@ -7,6 +7,7 @@ mod decode;
 mod doctor;
 mod explain;
 mod log;
+mod logs;
 mod money;
 mod render;
 mod rig;

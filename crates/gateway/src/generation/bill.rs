@@ -32,9 +32,13 @@ pub(super) fn by(cut: Cut) -> Billed {
     match cut {
         Cut::Asked | Cut::Left | Cut::Total | Cut::Repeating => Billed::Cancelled,
         Cut::Shutdown | Cut::Crash => Billed::Interrupted,
-        Cut::Upstream | Cut::Unreadable | Cut::Silence | Cut::Progress | Cut::EventTooLarge | Cut::Full => {
-            Billed::Cut
-        }
+        Cut::Upstream
+        | Cut::Unreadable
+        | Cut::Gap
+        | Cut::Silence
+        | Cut::Progress
+        | Cut::EventTooLarge
+        | Cut::Full => Billed::Cut,
     }
 }
 

@@ -8,11 +8,12 @@
 use bytes::Bytes;
 use perennial_log::{Entry, Kind, Time};
 use perennial_protocol::sse::{Decoder, Frame};
-use perennial_protocol::{ApiError, Event, Loop, Received, Usage};
+use perennial_protocol::{ApiError, Loop, Usage};
 use perennial_recovery::{Piece, Splice};
 
 use super::guard::{Guard, Watch};
-use super::legible::{self, Sight, Sightings};
+use super::legible::{Sight, Sightings};
+use super::seen::{Seen, Word};
 use crate::record::{EndError, Ending, SeamNote};
 
 /// Takes one attempt's stream apart.
@@ -36,32 +37,6 @@ pub(crate) struct Joining {
     pub(crate) used: Usage,
 }
 
-/// What the events of this attempt say.
-#[derive(Debug, Default)]
-struct Seen {
-    usage: Option<Usage>,
-    stop_reason: Option<String>,
-    /// The upstream has said what the answer came to, and not only how it began.
-    usage_is_final: bool,
-    /// `message_stop` or `error` has come.
-    over: bool,
-    /// The last word was the upstream's own `error` event.
-    error: Option<Failed>,
-    /// Something other than a sign of life has come since somebody asked.
-    progress: bool,
-    /// Something of the answer's content has come.
-    content: bool,
-    /// Usage or stop reason have changed since somebody asked.
-    news: bool,
-}
-
-/// The upstream's own `error` event.
-#[derive(Debug)]
-struct Failed {
-    frame: Entry,
-    error: Box<ApiError>,
-}
-
 /// Why nothing more can be taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Unusable {
@@ -69,6 +44,8 @@ pub(crate) enum Unusable {
     TooLarge,
     /// An event that nobody can read: something of the answer is lost in it.
     Unreadable,
+    /// An event that stands where another should have come before it.
+    Gap,
     /// The texts of two attempts cannot be joined.
     NoProof(String),
     /// The answer goes round in circles, and that is not wanted.
@@ -95,17 +72,18 @@ impl Intake {
                     continue;
                 }
                 Sight::Illegible => {
-                    let rest = part_of(piece, input);
-                    self.entries.extend(fragments([raw, rest], time));
+                    self.entries.extend(fragments([raw, part_of(piece, input)], time));
                     return Err(Unusable::Unreadable);
                 }
             }
-            if self.seen.note(&frame) {
-                self.seen.keep_back(raw, time);
-            } else if let Some(joining) = &mut self.joining {
-                joining.take(frame, &raw, time, &mut self.entries)?;
-            } else {
-                self.entries.push(Entry { kind: Kind::Event, time, payload: raw });
+            match (self.seen.note(&frame), &mut self.joining) {
+                (Word::Failure, _) => self.seen.keep_back(raw, time),
+                (Word::Gap, _) => {
+                    self.entries.extend(fragments([raw, part_of(piece, input)], time));
+                    return Err(Unusable::Gap);
+                }
+                (Word::Answer, Some(joining)) => joining.take(frame, &raw, time, &mut self.entries)?,
+                (Word::Answer, None) => self.entries.push(Entry { kind: Kind::Event, time, payload: raw }),
             }
             if let Some(watch) = &mut self.watch
                 && let Some(found) = watch.see(&frame)
@@ -133,11 +111,12 @@ impl Intake {
         let is_plain = self.seen.sight(&frame, &mut self.sightings) == Sight::Plain;
         // The first words of an answer, if they lack their end: without them nobody has seen anything, and it can be asked for again.
         let is_first = !self.seen.content && frame.event() == b"content_block_delta";
-        let whole = whole && is_plain && !is_first;
-        let entry = match &mut self.joining {
-            _ if whole && self.seen.note(&frame) => return self.seen.keep_back(raw, time),
-            None if whole || is_blank => Entry::event(raw),
-            Some(joining) if whole => {
+        let word = (whole && is_plain && !is_first).then(|| self.seen.note(&frame));
+        let entry = match (word, &mut self.joining) {
+            (Some(Word::Failure), _) => return self.seen.keep_back(raw, time),
+            (Some(Word::Answer), None) => Entry::event(raw),
+            (None, None) if is_blank => Entry::event(raw),
+            (Some(Word::Answer), Some(joining)) => {
                 // Where it does not fit, the seam is refused for want of an end.
                 drop(joining.take(frame, &raw, time, &mut self.entries));
                 return;
@@ -170,17 +149,17 @@ impl Intake {
 
     /// Whether `message_stop` or `error` has come.
     pub(crate) fn is_over(&self) -> bool {
-        self.seen.over
+        self.seen.is_over()
     }
 
     /// The upstream's own word that it failed, if that was its last.
     pub(crate) fn error(&self) -> Option<&ApiError> {
-        self.seen.error.as_ref().map(|failed| &*failed.error)
+        self.seen.error()
     }
 
     /// The upstream's `error` event, to be shown or kept apart.
     pub(crate) fn error_frame(&mut self) -> Option<Entry> {
-        self.seen.error.as_ref().map(|failed| failed.frame.clone())
+        self.seen.error_frame()
     }
 
     /// Whether something of the answer has come since this was asked.
@@ -265,67 +244,6 @@ impl Joining {
             entries.push(entry.at(time));
         }
         taken.map_err(|refused| Unusable::NoProof(refused.to_string()))
-    }
-}
-
-impl Seen {
-    /// How a frame looks. An answer ends once: behind its end nothing goes on with it.
-    fn sight(&self, frame: &Frame<'_>, sightings: &mut Sightings) -> Sight {
-        if !self.over {
-            return sightings.look(frame);
-        }
-        if legible::speaks_of_answer(frame) { Sight::Noise } else { Sight::Plain }
-    }
-
-    /// Takes note of a frame: whether it is the upstream's word that it failed.
-    fn note(&mut self, frame: &Frame<'_>) -> bool {
-        match frame.event() {
-            b"content_block_delta" => {
-                (self.progress, self.content) = (true, true);
-                return false;
-            }
-            b"ping" => return false,
-            _ => {}
-        }
-        match Received::read(*frame).map(|received| received.event) {
-            Ok(None | Some(Event::Ping)) => return false,
-            Ok(Some(Event::MessageStart(message))) => {
-                self.count(&message.usage);
-                // Some answers begin with content.
-                self.content |= !message.content.is_empty();
-            }
-            Ok(Some(Event::MessageDelta(delta))) => {
-                if let Some(usage) = &delta.usage {
-                    self.usage_is_final |= usage.output_tokens.is_some();
-                    self.count(usage);
-                }
-                if let Some(reason) = delta.delta.stop_reason {
-                    self.stop_reason = Some(reason.to_string());
-                }
-            }
-            Ok(Some(Event::MessageStop)) => self.over = true,
-            Ok(Some(Event::Error(error))) => {
-                self.over = true;
-                self.error = Some(Failed { frame: Entry::event(Bytes::new()), error });
-                return true;
-            }
-            Ok(Some(Event::ContentBlockDelta { .. })) => self.content = true,
-            // Of another shape than is known: its readers may know it.
-            Ok(_) | Err(_) => {}
-        }
-        self.progress = true;
-        false
-    }
-
-    fn keep_back(&mut self, frame: Bytes, time: Time) {
-        if let Some(failed) = &mut self.error {
-            failed.frame = Entry::event(frame).at(time);
-        }
-    }
-
-    fn count(&mut self, usage: &Usage) {
-        self.usage.get_or_insert_default().update(usage);
-        self.news = true;
     }
 }
 
@@ -455,10 +373,49 @@ mod tests {
         assert_eq!(shown(&intake.entries(), Kind::Fragment), bad.as_bytes());
     }
 
+    /// Where its beginning is missing, or why it stopped, the rest is kept apart; what nobody has seen is no content.
+    #[test]
+    fn an_answer_that_lacks_a_part_is_cut_there() {
+        for (lacks, shown, content) in [("message_start", 1, false), ("message_delta", 3, true)] {
+            let stream: String = STREAM
+                .split_inclusive("\n\n")
+                .filter(|frame| !frame.contains(&format!("event: {lacks}")))
+                .collect();
+            for size in [1, 7, stream.len()] {
+                let mut intake = Intake::new(None, Guard::Off);
+                let mut pieces = stream.as_bytes().chunks(size);
+                let taken = pieces
+                    .find_map(|piece| intake.take(&Bytes::copy_from_slice(piece), Time::default()).err());
+                assert_eq!(taken, Some(Unusable::Gap), "{lacks}");
+                assert!(!intake.is_over());
+                assert_eq!(intake.has_content(), content, "{lacks}");
+                let entries = intake.entries();
+                let events = entries.iter().take_while(|entry| entry.kind == Kind::Event).count();
+                assert_eq!(events, shown, "{lacks}");
+                assert!(entries[events..].iter().all(|entry| entry.kind == Kind::Fragment));
+            }
+            // The same where the body ends without the last blank line.
+            let mut intake = Intake::new(None, Guard::Off);
+            let unended = stream.trim_end();
+            let last = unended.rfind("\n\n").unwrap() + 2;
+            if content {
+                intake.take(&Bytes::copy_from_slice(unended[..last].as_bytes()), Time::default()).unwrap();
+                intake.take(&Bytes::copy_from_slice(unended[last..].as_bytes()), Time::default()).unwrap();
+                intake.finish(Time::default());
+                assert!(!intake.is_over());
+                assert_eq!(intake.entries().last().unwrap().kind, Kind::Fragment);
+            }
+        }
+    }
+
     #[test]
     fn the_end_is_seen_without_names_and_by_an_error() {
         for (stream, over, in_band) in [
-            ("data: {\"type\":\"message_stop\"}\n\n", true, false),
+            (
+                "data: {\"type\":\"message_start\",\"message\":{}}\n\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\"}}\n\ndata: {\"type\":\"message_stop\"}\n\n",
+                true,
+                false,
+            ),
             (
                 "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"\"}}\n\n",
                 true,

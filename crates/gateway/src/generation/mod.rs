@@ -15,6 +15,7 @@ mod mending;
 mod policy;
 mod reading;
 mod running;
+mod seen;
 mod settle;
 
 use std::sync::Arc;

@@ -110,6 +110,7 @@ fn gather(
                     Ok(()) => {}
                     Err(Unusable::TooLarge) => return (true, Some(Halt::Cut(Cut::EventTooLarge))),
                     Err(Unusable::Unreadable) => return (true, Some(Halt::Cut(Cut::Unreadable))),
+                    Err(Unusable::Gap) => return (true, Some(Halt::Cut(Cut::Gap))),
                     Err(Unusable::Repeating) => return (true, Some(Halt::Cut(Cut::Repeating))),
                     Err(Unusable::NoProof(reason)) => return (true, Some(Halt::NoProof(reason))),
                 }

@@ -13,6 +13,8 @@ pub(crate) enum Cut {
     Upstream,
     /// The upstream sent an event that cannot be read: something of the answer is lost in it.
     Unreadable,
+    /// The upstream left out what an answer must have: its beginning, or why it stopped.
+    Gap,
     /// The upstream was silent for too long.
     Silence,
     /// The upstream gave signs of life for too long, and nothing of the answer.
@@ -43,7 +45,7 @@ impl Cut {
 
     /// Whether it tells something about the upstream's health.
     pub(crate) fn is_the_upstreams(self) -> bool {
-        matches!(self, Self::Upstream | Self::Unreadable | Self::Silence | Self::Progress)
+        matches!(self, Self::Upstream | Self::Unreadable | Self::Gap | Self::Silence | Self::Progress)
     }
 
     /// In a word, for notes.
@@ -51,6 +53,7 @@ impl Cut {
         match self {
             Self::Upstream => "cut",
             Self::Unreadable => "unreadable",
+            Self::Gap => "gap",
             Self::Silence => "silence",
             Self::Progress => "progress",
             Self::Total => "total",
@@ -68,6 +71,7 @@ impl Cut {
         match self {
             Self::Upstream
             | Self::Unreadable
+            | Self::Gap
             | Self::Silence
             | Self::Progress
             | Self::Shutdown
@@ -88,6 +92,11 @@ impl Cut {
                 502,
                 ErrorKind::Api,
                 "the upstream sent an event that cannot be read: the answer is incomplete",
+            ),
+            Self::Gap => (
+                502,
+                ErrorKind::Api,
+                "the upstream left out how the answer begins or why it stopped: the answer may be incomplete",
             ),
             Self::Silence => (
                 504,

@@ -162,7 +162,11 @@ async fn upstream(requests: usize) -> (std::net::SocketAddr, Arc<AtomicUsize>) {
                             _ => return,
                         }
                     }
-                    let event = "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n";
+                    let event = concat!(
+                        "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"content\":[]}}\n\n",
+                        "event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\"}}\n\n",
+                        "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n",
+                    );
                     let answer = format!(
                         "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n{:x}\r\n{event}\r\n0\r\n\r\n",
                         event.len()
@@ -185,7 +189,7 @@ async fn connections_to_the_upstream_are_used_again_while_they_last() {
         for _ in 0..5 {
             let request = http.post(format!("{}/v1/messages", gateway.url())).body("{\"stream\":true}");
             let answer = tokio::time::timeout(PATIENCE, receive(request)).await.unwrap();
-            assert!(answer.text().starts_with("event: message_stop"), "{}", answer.text());
+            assert!(answer.text().ends_with("{\"type\":\"message_stop\"}\n\n"), "{}", answer.text());
         }
         assert_eq!(counted.load(Ordering::SeqCst), connections, "{requests} requests for each connection");
     }
