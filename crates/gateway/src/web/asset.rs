@@ -14,7 +14,7 @@ use http::{HeaderMap, HeaderName, StatusCode};
 use sha2::{Digest as _, Sha256};
 
 /// Nothing that is not of this origin, nothing inline, in nobody's frame. On scripts too: a worker is held to what came with its own.
-const POLICY: &str = "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'";
+pub(crate) const POLICY: &str = "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'";
 
 pub(super) struct Asset {
     plain: Bytes,

@@ -15,6 +15,7 @@ use http::HeaderMap;
 use http::header::ACCEPT;
 
 use self::asset::Asset;
+pub(crate) use self::asset::POLICY;
 use crate::service::Service;
 
 /// Files of `web/` under their own names.
@@ -76,6 +77,8 @@ const FILES: &[(&str, &str)] = files![
 
 /// What both pages begin with.
 const BAR: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../web/shell/bar.html"));
+/// Behind this stands what browsers without scripts see.
+const PLAIN_GOES_HERE: &str = "<noscript>\n";
 const BAR_GOES_HERE: &str = "<!-- bar -->\n";
 
 const CHAT: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../web/chat/chat.html"));
@@ -94,12 +97,17 @@ pub(crate) fn routes(router: Router<Arc<Service>>) -> Router<Arc<Service>> {
             router.route(path, get(move |headers: HeaderMap| async move { served(path, &headers) }))
         })
         .route("/demo", get(|headers: HeaderMap| async move { served("/demo/demo.html", &headers) }))
-        .route("/c/{id}", get(|headers: HeaderMap| async move { chat(&headers) }))
 }
 
 /// The page of the chat.
 pub(crate) fn chat(headers: &HeaderMap) -> Response {
     served("/chat/chat.html", headers)
+}
+
+/// The same, with what a browser without scripts is to see of it.
+pub(crate) fn chat_with(plain: &str) -> String {
+    let page = CHAT.replacen(BAR_GOES_HERE, BAR, 1);
+    page.replacen(PLAIN_GOES_HERE, &format!("{PLAIN_GOES_HERE}{plain}"), 1)
 }
 
 /// Whether who asks wants a page, as browsers do and programs do not.
