@@ -52,6 +52,8 @@ test("every page and asset comes with the policy, and is not sent twice", async 
     const answer = await fetch(`${stage.gateway.url}${path}`, { headers });
     assert.equal(answer.status, 200, path);
     assert.match(answer.headers.get("content-security-policy"), /default-src 'self'/, path);
+    // The chat's page has in it what browsers without scripts see, which changes.
+    if (path === "/" || path.startsWith("/c/")) continue;
     const again = await fetch(`${stage.gateway.url}${path}`, { headers: { ...headers, "if-none-match": answer.headers.get("etag") } });
     assert.equal(again.status, 304, path);
   }

@@ -44,6 +44,7 @@ export class Sidebar {
     const found = await conversations.list(text, more ? this.#known.at(-1)?.id : undefined).catch(() => null);
     if (!found || number !== this.#asked) return;
     this.#known = more ? [...this.#known, ...found.data] : found.data;
+    for (const { conversation, snippet } of found.hits ?? []) for (const known of this.#known) if (known.id === conversation) known.snippet ??= snippet;
     this.#more.hidden = !found.has_more;
     this.#show(text);
   }
@@ -84,7 +85,7 @@ export class Sidebar {
       const age = groupOf(updated_at);
       if (age !== group && !text) put(`group ${age}`, age, () => make("li", { class: "group" }, age));
       group = age;
-      put(id, JSON.stringify([title, live !== null]), () => this.#item(conversation));
+      put(id, JSON.stringify([title, live !== null, conversation.snippet]), () => this.#item(conversation));
     }
     if (this.#known.length === 0) put("none", text, () => make("li", { class: "none" }, text ? `Nothing says “${text}”` : "Conversations will be here"));
     for (const key of [...this.#items.keys()]) if (!keys.has(key)) this.#items.delete(key);
@@ -94,8 +95,9 @@ export class Sidebar {
 
   /** @param {any} conversation */
   #item(conversation) {
-    const { id, title, live, updated_at } = conversation;
-    const link = make("a", { href: `/c/${id}`, title: new Date(updated_at).toLocaleString() }, make("span", { class: "title" }, title || "New conversation"), live && make("span", { class: "live", title: "An answer is being made" }, "live"));
+    const { id, title, live, updated_at, snippet } = conversation;
+    const words = make("span", { class: "words" }, make("span", { class: "title" }, title || "New conversation"), snippet && make("span", { class: "snippet" }, snippet));
+    const link = make("a", { href: `/c/${id}`, title: new Date(updated_at).toLocaleString() }, words, live && make("span", { class: "live", title: "An answer is being made" }, "live"));
     link.onclick = (event) => {
       if (event.ctrlKey || event.metaKey || event.shiftKey) return;
       event.preventDefault();

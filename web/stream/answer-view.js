@@ -135,7 +135,7 @@ export class AnswerView {
       if (first) this.#join(part);
       if (tape) part.pace?.push(tape.ops, atOnce);
       else {
-        part.view.classList.add("plain");
+        part.view.classList.add("raw-text");
         part.view.text(delta.text);
         this.onpaint();
       }

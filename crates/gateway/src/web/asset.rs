@@ -46,7 +46,7 @@ impl Asset {
             (VARY, "accept-encoding"),
             (X_CONTENT_TYPE_OPTIONS, "nosniff"),
             (CONTENT_SECURITY_POLICY, POLICY),
-            (REFERRER_POLICY, "no-referrer"),
+            (REFERRER_POLICY, "same-origin"),
         ];
         if asked(IF_NONE_MATCH).split(',').any(|known| known.trim() == self.tag) {
             return (StatusCode::NOT_MODIFIED, head).into_response();

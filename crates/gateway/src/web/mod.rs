@@ -34,6 +34,7 @@ const FILES: &[(&str, &str)] = files![
     "chat/composer.js",
     "chat/meter.js",
     "chat/pager.js",
+    "chat/plain.css",
     "chat/scroll.js",
     "chat/settings.js",
     "chat/sidebar.js",
