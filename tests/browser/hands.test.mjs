@@ -1,22 +1,12 @@
 // Keyboards, input methods, screen readers: everything without a mouse and without eyes.
 
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
-import { createRequire } from "node:module";
 import { describe, test } from "node:test";
 
+import { serious } from "./axe.mjs";
 import { LIVE, PHONE, PLAIN, answers, ask, done, grown, open, over, rig, saying } from "./rig.mjs";
 
 const stage = rig();
-
-const AXE = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
-
-/** What axe finds that is serious. The policy of the page lets no script in; the devtools do. */
-export async function serious(page) {
-  await page.evaluate(await readFile(AXE, "utf8"));
-  const { violations } = await page.evaluate(() => globalThis.axe.run(document));
-  return violations.filter(({ impact }) => ["serious", "critical"].includes(impact)).map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 120)).join(" | ")}`);
-}
 
 describe("C13: the keyboard", { concurrency: 2 }, () => {
   test("a whole conversation without a mouse", async () => {

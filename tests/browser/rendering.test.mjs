@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 
 import { startGateway } from "../faces/gateway.mjs";
-import { DESK, LIVE, LONG, PLAIN, ask, done, folder, grown, open, over, rig, saying, shown } from "./rig.mjs";
+import { DESK, LIVE, LONG, PLAIN, ask, done, folder, grown, open, over, rig, saying, settled, shown } from "./rig.mjs";
 
 const stage = rig();
 
@@ -52,7 +52,7 @@ test("C1: text comes token by token, and the first of it is painted within 100 m
   assert.equal(await over(page), "completed");
   const { first, lengths } = await page.evaluate(() => ({ first: window.first, lengths: window.lengths.size }));
   assert.ok(lengths >= 20, `${lengths} lengths were seen`);
-  const { turns } = await (await fetch(`${stage.gateway.url}/v1/conversations/${page.url().split("/").at(-1)}`)).json();
+  const { turns } = await settled(stage, page);
   const lines = (await (await fetch(`${stage.gateway.url}/v1/streams/${turns.at(-1).stream}/events?format=ndjson`)).text()).trim().split("\n").map((line) => JSON.parse(line));
   const delta = lines.find(({ data }) => data?.delta?.type === "text_delta").time / 1000;
   assert.ok(first - delta < 100, `${(first - delta).toFixed(0)} ms from the first delta to the first glyph`);
@@ -149,7 +149,7 @@ test("C9: a selection lives through the rest of the answer, and copies are exact
   await page.click(".copy-code");
   await page.waitForFunction(() => document.querySelector(".copy-code").textContent === "Copied");
   assert.equal(await page.evaluate(() => navigator.clipboard.readText()), code);
-  const { turns } = await (await fetch(`${stage.gateway.url}/v1/conversations/${page.url().split("/").at(-1)}`)).json();
+  const { turns } = await settled(stage, page);
   await page.click(".turn.assistant .copy");
   await page.waitForSelector(".turn.assistant .copy .said");
   assert.equal(await page.evaluate(() => navigator.clipboard.readText()), turns.at(-1).content.map(({ text }) => text ?? "").join(""));

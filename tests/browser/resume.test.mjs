@@ -5,7 +5,7 @@ import { describe, test } from "node:test";
 
 import { startGateway } from "../faces/gateway.mjs";
 import { startProxy } from "../faces/proxy.mjs";
-import { PLAIN, ask, conversation, done, folder, grown, open, over, rig, shown } from "./rig.mjs";
+import { PLAIN, ask, done, folder, grown, open, over, rig, settled, shown } from "./rig.mjs";
 
 const stage = rig();
 
@@ -13,7 +13,7 @@ const ANSWER = "ttft=100ms,tps=45,jitter=0; tokens=220";
 
 /** What the whole answer is, as the gateway has it. */
 async function reference(page, url = stage.gateway.url) {
-  const { turns } = await conversation({ gateway: { url } }, page);
+  const { turns } = await settled(stage, page, url);
   return turns.at(-1).content.map(({ text }) => text ?? "").join("");
 }
 

@@ -96,13 +96,22 @@ export async function over(page) {
   return handle.jsonValue();
 }
 
-/** Waits until whatever runs is told to have ended by the gateway too. */
-export const conversation = async (rig, page) => {
+/** What the gateway says of the conversation that is shown. */
+export async function conversation(rig, page, url = rig.gateway.url) {
   const id = new URL(page.url()).pathname.split("/").at(-1);
-  const answer = await fetch(`${rig.gateway.url}/v1/conversations/${id}`);
+  const answer = await fetch(`${url}/v1/conversations/${id}`);
   assert.equal(answer.status, 200);
   return answer.json();
-};
+}
+
+/** The same, as soon as no answer is being made in it any more. */
+export async function settled(rig, page, url = rig.gateway.url) {
+  for (;;) {
+    const known = await conversation(rig, page, url);
+    if (known.turns.every(({ state }) => state !== "running" && state !== "queued")) return known;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
 
 export async function done(page) {
   assert.deepEqual(page.problems, []);

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { LIVE, PLAIN, answers, ask, conversation, done, enter, grown, open, order, over, rig } from "./rig.mjs";
+import { LIVE, PLAIN, answers, ask, done, enter, grown, open, order, over, rig, settled } from "./rig.mjs";
 
 const stage = rig();
 
@@ -25,15 +25,12 @@ async function escape(page) {
 /** The upstream was left: the stream has ended as the gateway has it. */
 async function stopped(page) {
   assert.equal(await over(page), "cancelled");
-  for (;;) {
-    const { turns } = await conversation(stage, page);
-    const last = turns.at(-1);
-    if (last.state === "running") continue;
-    assert.equal(last.state, "cancelled");
-    const stream = await (await fetch(`${stage.gateway.url}/v1/streams/${last.stream}`)).json();
-    assert.equal(stream.state, "cancelled");
-    return last;
-  }
+  const { turns } = await settled(stage, page);
+  const last = turns.at(-1);
+  assert.equal(last.state, "cancelled");
+  const stream = await (await fetch(`${stage.gateway.url}/v1/streams/${last.stream}`)).json();
+  assert.equal(stream.state, "cancelled");
+  return last;
 }
 
 describe("C5: stop", { concurrency: 2 }, () => {

@@ -6,7 +6,7 @@ import { StreamStrip } from "../stream/stream-strip.js";
 import { banner, troubleOf } from "../stream/trouble.js";
 import { timeline } from "./api.js";
 import { meter } from "./meter.js";
-import { pager } from "./pager.js";
+import { Pager } from "./pager.js";
 
 /**
  * @typedef {object} Around What a turn needs of the conversation.
@@ -28,7 +28,8 @@ export class AssistantTurn {
   /** @type {any} */
   turn;
   answer;
-  strip = /** @type {StreamStrip} */ (document.createElement("stream-strip"));
+  /** There is one where the stream was read. @type {StreamStrip | null} */
+  strip = null;
   state = "running";
   #stream = "";
   /** Until its end was read, which may be later than the gateway says that it is over. */
@@ -50,7 +51,7 @@ export class AssistantTurn {
   #figures = make("span", { class: "figures meter" });
   #buttons = make("span", { class: "buttons" });
   #cancel = make("button", { type: "button", class: "button small cancel", onclick: () => this.around.act("stop", this.turn) }, "Cancel");
-  #pager = pager();
+  #pager = new Pager();
   #trouble = make("div", { class: "ending" });
   #timer = 0;
   #looked = 0;
@@ -62,7 +63,7 @@ export class AssistantTurn {
     this.answer = new AnswerView(turn.id);
     this.answer.onpiece = (kind, size, time) => this.#piece(kind, size, time);
     this.answer.ontext = (text) => around.heard(text);
-    this.footer = make("footer", {}, this.strip, make("div", { class: "line" }, this.#status, this.#cancel, this.#figures, make("span", { class: "stretch" }), this.#buttons, this.#pager.element));
+    this.footer = make("footer", {}, make("div", { class: "line" }, this.#status, this.#cancel, this.#figures, make("span", { class: "stretch" }), this.#buttons, this.#pager.element));
     this.element = make("article", { class: "turn assistant", "aria-label": "Claude" }, this.answer.element, this.#trouble, this.footer);
     this.#tools();
     this.#show();
@@ -126,6 +127,8 @@ export class AssistantTurn {
     // The name says when it was made.
     const made = Number.parseInt(stream.slice(5, 17), 16);
     this.#asked = Math.min(made || Date.now(), Date.now());
+    this.strip ??= /** @type {StreamStrip} */ (document.createElement("stream-strip"));
+    this.footer.prepend(this.strip);
     this.strip.start(Date.now() - this.#asked);
     this.#heard = Date.now();
     this.#watching = true;
@@ -166,7 +169,7 @@ export class AssistantTurn {
     this.#loaded = true;
     this.#ending = { state: outcome, stop_reason, error };
     this.#leave();
-    this.strip.finish(outcome, this.#over - this.#asked);
+    this.strip?.finish(outcome, this.#over - this.#asked);
     this.answer.flush();
     if (["running", "queued"].includes(this.turn.state)) this.#end();
     else this.#settle(this.turn);
@@ -176,7 +179,7 @@ export class AssistantTurn {
   /** The stream cannot be read: what is kept of the turn is shown, now or when it is over. @param {{ message: string }} error */
   #lost({ message }) {
     this.#leave();
-    this.strip.finish("failed");
+    this.strip?.finish("failed");
     if (!["running", "queued"].includes(this.turn.state)) return this.#settle(this.turn);
     this.#ending = { state: "failed", error: { type: "unreadable", message } };
     this.#end();
@@ -201,7 +204,7 @@ export class AssistantTurn {
   #piece(kind, size, time) {
     const at = (time ?? Date.now()) - this.#asked;
     if (["text", "thinking", "tool"].includes(kind)) this.#first ??= Math.max(0, at);
-    this.strip.add(kind, size, Math.max(0, at));
+    this.strip?.add(kind, size, Math.max(0, at));
   }
 
   #tools() {
@@ -237,7 +240,6 @@ export class AssistantTurn {
     const { running } = this;
     this.element.dataset.state = this.state;
     this.element.toggleAttribute("aria-busy", running);
-    this.strip.hidden = this.#stream === "";
     say(this.#status, this.#words());
     const timing = this.turn.timing;
     const figures = meter({

@@ -135,7 +135,7 @@ export class AnswerView {
       if (first) this.#join(part);
       if (tape) part.pace?.push(tape.ops, atOnce);
       else {
-        part.view.classList.add("plain");
+        part.view.classList.add("raw-text");
         part.view.text(delta.text);
         this.onpaint();
       }
@@ -175,6 +175,8 @@ export class AnswerView {
     if (!before?.view || !part.view || !before.text || /\n$/.test(before.text) || /^\n/.test(part.text ?? "")) return;
     before.view.classList.add("leads");
     part.view.classList.add("joined");
+    // A blank at an edge is none of the paragraph's own.
+    if (/\s$/.test(before.text) || /^\s/.test(part.text ?? "")) part.element.before(" ");
   }
 
   /** @param {any} data @param {number} [time] */

@@ -1,6 +1,7 @@
 //! The pages and the modules for browsers: `web/`, embedded in the binary, each file under its own name.
 //!
-//! No build step and nothing from elsewhere: what is in the folder is what the browser gets, and the policy that goes with it lets it load nothing else.
+//! No build step and nothing from elsewhere: what is in the folder is what the browser gets, but for remarks in scripts, and the policy that goes with it lets
+//! it load nothing else.
 
 mod asset;
 
@@ -33,6 +34,7 @@ const FILES: &[(&str, &str)] = files![
     "chat/composer.js",
     "chat/meter.js",
     "chat/pager.js",
+    "chat/plain.css",
     "chat/scroll.js",
     "chat/settings.js",
     "chat/sidebar.js",
@@ -85,8 +87,8 @@ const DEMO: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../web/
 
 static ASSETS: LazyLock<HashMap<&str, Asset>> = LazyLock::new(|| {
     let pages = [("/chat/chat.html", CHAT), ("/demo/demo.html", DEMO)];
-    let pages = pages.map(|(path, text)| (path, Asset::new(path, text.replacen(BAR_GOES_HERE, BAR, 1))));
-    FILES.iter().map(|(path, text)| (*path, Asset::new(path, (*text).to_owned()))).chain(pages).collect()
+    let pages = pages.map(|(path, text)| (path, Asset::new(path, &text.replacen(BAR_GOES_HERE, BAR, 1))));
+    FILES.iter().map(|(path, text)| (*path, Asset::new(path, text))).chain(pages).collect()
 });
 
 pub(crate) fn routes(router: Router<Arc<Service>>) -> Router<Arc<Service>> {
