@@ -71,6 +71,10 @@ impl Session {
         signals: &mut Signals,
     ) -> Result<Flow, Failure> {
         let wrong = |error: perennial_history::Error| failure(&error);
+        if branch.last().is_some_and(|turn| !turn.state.is_end()) {
+            let message = "the last answer of this conversation is still being written, by another process";
+            return Err(Failure::new(Exit::Usage, message));
+        }
         let before = if question.is_some() { branch } else { &branch[..branch.len().saturating_sub(1)] };
         let messages = record::messages(before, content).map_err(|error| {
             Failure::new(Exit::Other, format!("the conversation cannot be read: {error}"))
@@ -132,7 +136,7 @@ impl Session {
                     Ok(()) => match verdict::ended(&stream) {
                         Verdict::Whole => {}
                         Verdict::Note(words) | Verdict::Cut(words) | Verdict::Refused(words) => {
-                            show.note(&words)
+                            show.note(&words);
                         }
                     },
                     Err(error) => {

@@ -5,6 +5,7 @@ use std::io::{self, BufRead as _, IsTerminal as _};
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use parking_lot::Mutex;
 use reedline::{
@@ -12,8 +13,10 @@ use reedline::{
     PromptHistorySearch, PromptHistorySearchStatus, Reedline, ReedlineEvent, ReedlineRawEvent, Signal,
     ValidationResult, Validator, default_emacs_keybindings,
 };
+use tokio::runtime::Runtime;
 
 use crate::exit::{Exit, Failure};
+use crate::listen::Signals;
 use crate::output;
 
 /// So many lines are remembered for the arrow keys.
@@ -31,6 +34,8 @@ pub(super) enum Line {
     Interrupted,
     /// Ctrl-D on an empty line, or the end of the input.
     End,
+    /// This process was told to end.
+    Left,
 }
 
 pub(super) enum Lines {
@@ -39,8 +44,8 @@ pub(super) enum Lines {
 }
 
 impl Lines {
-    /// `history` is the file for the arrow keys, and the place for drafts; `None` remembers nothing.
-    pub(super) fn new(history: Option<PathBuf>) -> Result<Self, Failure> {
+    /// `history` is the file for the arrow keys, and the place for drafts; `None` remembers nothing. `leaving` ends the editing of a line.
+    pub(super) fn new(history: Option<PathBuf>, leaving: Arc<AtomicBool>) -> Result<Self, Failure> {
         if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
             return Ok(Self::Plain);
         }
@@ -48,6 +53,7 @@ impl Lines {
         let mut editor = Reedline::create()
             .use_bracketed_paste(true)
             .with_ansi_colors(output::stderr_colour())
+            .with_break_signal(leaving)
             .with_validator(Box::new(joints.clone()))
             .with_edit_mode(Box::new(Chords::new()));
         if let Some(command) = editor_of_texts(None) {
@@ -72,7 +78,7 @@ impl Lines {
     }
 
     /// The next one. Nothing else reads the keyboard meanwhile, or draws.
-    pub(super) fn next(&mut self) -> Result<Line, Failure> {
+    pub(super) fn next(&mut self, runtime: &Runtime) -> Result<Line, Failure> {
         let failed = |error: &dyn std::fmt::Display| {
             Failure::new(Exit::Other, format!("nothing can be read from the terminal: {error}"))
         };
@@ -84,25 +90,38 @@ impl Lines {
                 Ok(match read {
                     Signal::Success(text) => Line::Text(joints.join(&text)),
                     Signal::CtrlC => Line::Interrupted,
+                    Signal::ExternalBreak(_) => Line::Left,
                     _ => Line::End,
                 })
             }
-            Self::Plain => {
-                let mut text = String::new();
-                loop {
-                    let mut line = String::new();
-                    if io::stdin().lock().read_line(&mut line).map_err(|error| failed(&error))? == 0 {
-                        return Ok(if text.is_empty() { Line::End } else { Line::Text(text) });
+            // Nobody edits, so the terminal sends a signal for Ctrl-C, and it ends the session.
+            Self::Plain => runtime.block_on(async {
+                let mut signals = Signals::catch()?;
+                tokio::select! {
+                    read = tokio::task::spawn_blocking(plain) => {
+                        read.map_err(|error| failed(&error))?.map_err(|error| failed(&error))
                     }
-                    let line = line.trim_end_matches(['\n', '\r']);
-                    if !is_continued(line) {
-                        return Ok(Line::Text(text + line));
-                    }
-                    text.push_str(&line[..line.len() - 1]);
-                    text.push('\n');
+                    () = signals.next() => Ok(Line::Left),
                 }
-            }
+            }),
         }
+    }
+}
+
+/// Lines as they come; one that ends with a backslash goes on with the next.
+fn plain() -> io::Result<Line> {
+    let mut text = String::new();
+    loop {
+        let mut line = String::new();
+        if io::stdin().lock().read_line(&mut line)? == 0 {
+            return Ok(if text.is_empty() { Line::End } else { Line::Text(text) });
+        }
+        let line = line.trim_end_matches(['\n', '\r']);
+        if !is_continued(line) {
+            return Ok(Line::Text(text + line));
+        }
+        text.push_str(&line[..line.len() - 1]);
+        text.push('\n');
     }
 }
 

@@ -9,6 +9,10 @@ mod lines;
 mod session;
 mod words;
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+#[cfg(unix)]
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use clap::Args;
@@ -83,27 +87,25 @@ enum Flow {
 pub(crate) fn run(args: &ChatArgs) -> Run {
     let runtime = listen::runtime()?;
     let mut session = runtime.block_on(Session::open(args))?;
-    let mut lines = Lines::new(session.history_of_lines())?;
+    let leaving = Arc::new(AtomicBool::new(false));
+    runtime.spawn(leave(Arc::clone(&leaving)));
+    let mut lines = Lines::new(session.history_of_lines(), leaving)?;
     session.greet(lines.are_edited());
-    let mut signals = None;
     let mut is_armed = false;
     let exit = loop {
-        let flow = match lines.next()? {
+        let flow = match lines.next(&runtime)? {
             Line::Text(text) => {
                 is_armed = false;
-                let input = Input::read(&text);
                 // What is waited for can be stopped; the editor of a line takes Ctrl-C as a key.
                 let done = runtime.block_on(async {
-                    if signals.is_none() {
-                        signals = Some(Signals::catch()?);
-                    }
-                    let Some(signals) = &mut signals else { return Ok(Flow::On) };
-                    session.take(input, signals).await
+                    let mut signals = Signals::catch()?;
+                    session.take(Input::read(&text), &mut signals).await
                 });
                 done.or_else(Failure::said)?
             }
             Line::Interrupted if is_armed => Flow::Leave(Exit::Interrupted),
             Line::Interrupted => Flow::Stopped,
+            Line::Left => Flow::Leave(Exit::Interrupted),
             Line::End => Flow::Leave(Exit::Done),
         };
         match flow {
@@ -118,6 +120,20 @@ pub(crate) fn run(args: &ChatArgs) -> Run {
     runtime.block_on(session.close());
     runtime.shutdown_timeout(LAST_WORDS);
     Ok(exit)
+}
+
+/// Once a signal of an answer was caught, no later one ends this process by itself: this tells the editor of a line.
+async fn leave(leaving: Arc<AtomicBool>) {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut told) = signal(SignalKind::terminate()) {
+            told.recv().await;
+            leaving.store(true, Ordering::Relaxed);
+        }
+    }
+    #[cfg(not(unix))]
+    drop(leaving);
 }
 
 impl ChatArgs {

@@ -158,7 +158,7 @@ impl Session {
                 say("the system prompt is another one from now on");
             }
             Command::Branch(None) => {
-                tell(&words::branches(&self.turns().await?, self.head().await?.as_deref()))
+                tell(&words::branches(&self.turns().await?, self.head().await?.as_deref()));
             }
             Command::Branch(Some(number)) => {
                 let turns = self.turns().await?;

@@ -10,8 +10,8 @@ use serde::Deserialize;
 use super::command::HELP;
 use crate::show::Paid;
 
-/// So much of a text is shown where it is only to be known again.
-const GLIMPSE: usize = 60;
+/// So much of a text is shown where it is only to be known again; two of them stand on a line.
+const GLIMPSE: usize = 32;
 
 /// What is looked at of a usage.
 #[derive(Deserialize)]

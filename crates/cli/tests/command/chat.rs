@@ -55,7 +55,7 @@ fn text(turn: &Value) -> &str {
 }
 
 #[test]
-fn t4_each_answer_knows_what_was_said_before_and_it_is_kept() {
+fn each_answer_knows_what_was_said_before_and_it_is_kept() {
     let kept = Kept::new();
     let ran = kept.chat(&["-s", "Be brief"], "My name is Ada.\nWhat is my name?\n");
     assert_eq!(ran.code, 0, "{}", ran.err);
@@ -228,6 +228,22 @@ fn a_session_that_was_killed_goes_on_with_what_had_come() {
     let held = text(&turns[1]);
     assert!(!held.is_empty() && (seen.starts_with(held) || held.starts_with(&seen)), "{held:?} of {seen:?}");
     assert_eq!(turns[2]["parent"], turns[1]["id"]);
+}
+
+#[test]
+fn a_signal_between_two_lines_ends_the_session() {
+    for name in ["INT", "TERM"] {
+        let kept = Kept::new();
+        let mut child =
+            kept.command(&["chat", "--sim", "--pace", "instant"]).stdin(Stdio::piped()).spawn().unwrap();
+        let mut input = child.stdin.take().unwrap();
+        input.write_all(b"Hi\n/usage\n").unwrap();
+        let mut said = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+        assert!(said.any(|line| line.starts_with("1 answers")));
+        signal(&child, name);
+        assert_eq!(child.wait().unwrap().code(), Some(130), "{name}");
+        drop(input);
+    }
 }
 
 #[test]

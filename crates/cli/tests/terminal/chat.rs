@@ -1,9 +1,11 @@
 //! Row T15: a conversation in a terminal: lines are edited, answers laid out, stopped, gone on with.
 
 use std::path::Path;
+use std::process::Command;
 
 use crate::layout::golden;
 use crate::pane::Pane;
+use crate::rig::perennial;
 
 /// What the editor of lines says to the terminal each time it waits for one.
 const WAITS: &str = "\x1b[?2004h";
@@ -28,6 +30,16 @@ fn prompt(pane: &mut Pane, number: usize) {
 fn say(pane: &Pane, text: &str) {
     pane.tmux(&["send-keys", "-l", text]);
     pane.press("Enter");
+}
+
+/// The conversation that was changed last, in words.
+fn shown(history: &Path) -> String {
+    let logs = |arguments: &[&str]| {
+        let mut command = perennial(&[&["logs"], arguments].concat());
+        String::from_utf8(command.env("PERENNIAL_HISTORY", history).output().unwrap().stdout).unwrap()
+    };
+    let listed = logs(&["list"]);
+    logs(&["show", listed.lines().nth(1).unwrap().split_whitespace().next().unwrap()])
 }
 
 #[test]
@@ -77,9 +89,10 @@ fn t15_chat() {
 }
 
 #[test]
-fn ctrl_c_stops_an_answer_and_the_prompt_comes_back() {
+fn t4_ctrl_c_stops_an_answer_and_the_prompt_comes_back() {
     let folder = tempfile::tempdir().unwrap();
-    let Some(mut pane) = chat(&folder.path().join("history.db"), "--pace ttft=10ms,tps=30,jitter=0") else {
+    let history = folder.path().join("history.db");
+    let Some(mut pane) = chat(&history, "--pace ttft=10ms,tps=30,jitter=0") else {
         return;
     };
     prompt(&mut pane, 1);
@@ -94,6 +107,21 @@ fn ctrl_c_stops_an_answer_and_the_prompt_comes_back() {
     pane.press("C-c");
     prompt(&mut pane, 4);
     pane.press("C-c");
+    assert_eq!(pane.end(), 130);
+    assert!(shown(&history).contains("(cancelled)"), "{}", shown(&history));
+}
+
+#[test]
+fn a_session_can_be_told_to_end_while_a_line_is_edited() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(mut pane) = chat(&folder.path().join("history.db"), "--pace instant") else { return };
+    prompt(&mut pane, 1);
+    say(&pane, "Hi");
+    prompt(&mut pane, 2);
+    let shell = pane.tmux(&["display-message", "-p", "#{pane_pid}"]);
+    let ran = Command::new("ps").args(["-o", "pid=", "--ppid", shell.trim()]).output().unwrap();
+    let child = String::from_utf8(ran.stdout).unwrap();
+    assert!(Command::new("kill").args(["-TERM", child.trim()]).status().unwrap().success());
     assert_eq!(pane.end(), 130);
 }
 
@@ -127,10 +155,5 @@ fn a_line_can_be_written_in_an_editor() {
     prompt(&mut pane, 4);
     pane.press("C-d");
     assert_eq!(pane.end(), 0);
-    let logs = |arguments: &[&str]| {
-        let mut command = crate::rig::perennial(&[&["logs"], arguments].concat());
-        String::from_utf8(command.env("PERENNIAL_HISTORY", &history).output().unwrap().stdout).unwrap()
-    };
-    let id = logs(&["list"]).lines().nth(1).unwrap().split_whitespace().next().unwrap().to_owned();
-    assert!(logs(&["show", &id]).contains("run \\\nthis"), "{}", logs(&["show", &id]));
+    assert!(shown(&history).contains("run \\\nthis"), "{}", shown(&history));
 }
