@@ -14,14 +14,24 @@ pub(super) struct Asked {
     pub(super) request: Request,
     /// `None` where nothing is kept.
     pub(super) kept: Option<record::Question>,
+    /// Why nothing can be kept, where it should be.
+    pub(super) unkept: Option<String>,
+}
+
+/// What is said where something should be kept and is not.
+pub(super) fn not_kept(why: &str) -> String {
+    format!("the answer is not kept: {why}; -n keeps none")
 }
 
 /// Puts everything together.
 pub(super) async fn asked(args: &AskArgs) -> Result<Asked, Failure> {
-    let place = Place::find()?;
-    let past = match (&args.cid, args.goes_on) {
-        (None, false) => None,
-        (id, _) => Some(Past::find(&place, id.as_deref()).await?),
+    let (place, past) = match (&args.cid, args.goes_on) {
+        (None, false) => (Place::find(), None),
+        (id, _) => {
+            let place = Place::find()?;
+            let past = Past::find(&place, id.as_deref()).await?;
+            (Ok(place), Some(past))
+        }
     };
     let mut template = args.template.as_deref().map(Template::load).transpose()?.unwrap_or_default();
     let mut fetcher = Fetcher::default();
@@ -39,9 +49,13 @@ pub(super) async fn asked(args: &AskArgs) -> Result<Asked, Failure> {
         None => question::first(&content)?,
     };
     let request = question::request(&settings, messages)?;
-    if args.no_log || args.dry_run || !place.is_on() {
-        return Ok(Asked { request, kept: None });
-    }
+    let place = match place {
+        Ok(place) if !args.no_log && !args.dry_run && place.is_on() => place,
+        Err(failure) if !args.no_log => {
+            return Ok(Asked { request, kept: None, unkept: Some(not_kept(failure.line())) });
+        }
+        _ => return Ok(Asked { request, kept: None, unkept: None }),
+    };
     let behind = past.as_ref().map(|past| (past.conversation.id.clone(), past.conversation.head.clone()));
     let kept = record::Question {
         place,
@@ -53,7 +67,7 @@ pub(super) async fn asked(args: &AskArgs) -> Result<Asked, Failure> {
         words: words.prompt,
         content,
     };
-    Ok(Asked { request, kept: Some(kept) })
+    Ok(Asked { request, kept: Some(kept), unkept: None })
 }
 
 /// The words of the message, the template's holes filled.
