@@ -9,7 +9,8 @@ import { connect, createServer } from "node:net";
 /**
  * @typedef {{ after: number, how: "fin" | "rst", from: "head" | "body" }} Cut Where one answer ends: after so many bytes, counted from its first one or from
  *   its body's.
- * @typedef {{ url: string, connections: number, answers: number, cuts: Cut[], open: Set<object>, drop: () => void, refuse: boolean, stop: () => Promise<void> }} Proxy
+ * @typedef {{ url: string, connections: number, answers: number, cuts: Cut[], open: Set<object>, drop: () => void, refuse: boolean, streaming: () => number,
+ *   to: (url: string) => void, stop: () => Promise<void> }} Proxy
  */
 
 /** The paths that stream. */
@@ -22,15 +23,15 @@ const STREAMING = /^GET \/v1\/(streams\/[^/ ]+\/events|events|ws)/;
  * @returns {Promise<Proxy>}
  */
 export async function startProxy(target, plan = () => null, matching = STREAMING) {
-  const { hostname, port } = new URL(target);
+  let { hostname, port } = new URL(target);
   const pairs = new Set();
-  const proxy = { url: "", connections: 0, answers: 0, cuts: [], open: pairs, refuse: false, drop, stop };
+  const proxy = { url: "", connections: 0, answers: 0, cuts: [], open: pairs, refuse: false, drop, streaming, to, stop };
 
   const server = createServer({ noDelay: true }, (client) => {
     if (proxy.refuse) return void client.resetAndDestroy();
     proxy.connections += 1;
     const upstream = connect({ host: hostname, port: Number(port), noDelay: true });
-    const pair = { client, upstream };
+    const pair = { client, upstream, streams: false };
     pairs.add(pair);
     const end = () => {
       pairs.delete(pair);
@@ -42,7 +43,8 @@ export async function startProxy(target, plan = () => null, matching = STREAMING
     /** @type {Meter | null} */
     let meter = null;
     client.on("data", (bytes) => {
-      if (matching.test(bytes.toString("latin1"))) {
+      pair.streams = matching.test(bytes.toString("latin1"));
+      if (pair.streams) {
         const cut = plan(proxy.answers++);
         meter = cut && new Meter(cut);
       }
@@ -60,6 +62,16 @@ export async function startProxy(target, plan = () => null, matching = STREAMING
     client.on("end", () => upstream.end());
     upstream.on("end", () => client.end());
   });
+
+  /** On how many connections the last request was one that matches. */
+  function streaming() {
+    return [...pairs].filter(({ streams }) => streams).length;
+  }
+
+  /** Another address is behind from now on. @param {string} url */
+  function to(url) {
+    ({ hostname, port } = new URL(url));
+  }
 
   /** Ends all connections at once, with a reset. */
   function drop() {

@@ -20,6 +20,7 @@ export function start(command, ...args) {
   env.PERENNIAL_DATA ??= data;
   const child = spawn(BINARY, [command, "--listen", "127.0.0.1:0", ...args], { env, stdio: ["ignore", "pipe", "pipe"] });
   child.once("exit", () => rmSync(data, { recursive: true, force: true }));
+  const ended = (signal) => new Promise((done) => child.exitCode === null && child.signalCode === null ? (child.once("exit", done), child.kill(signal)) : done());
   let stderr = "";
   child.stderr.on("data", (chunk) => (stderr += chunk));
   return new Promise((resolve, reject) => {
@@ -29,7 +30,9 @@ export function start(command, ...args) {
       if (!line.startsWith(READY)) return reject(new Error(`${command} printed ${JSON.stringify(line)}: ${stderr}`));
       resolve({
         url: line.slice(READY.length).trim(),
-        stop: () => new Promise((done) => child.exitCode === null ? (child.once("exit", done), child.kill()) : done()),
+        stop: () => ended("SIGTERM"),
+        /** As by accident. */
+        kill: () => ended("SIGKILL"),
       });
     });
   });

@@ -1,10 +1,12 @@
-// Images and PDFs that go with a message: taken by button, paste and drop, shown small, sent as Claude's blocks.
+// Images, PDFs and texts that go with a message: taken by button, paste and drop, shown small, sent as Claude's blocks.
 
 import { icon, iconButton, make } from "../shell/elements.js";
 
 const IMAGES = ["image/png", "image/jpeg", "image/gif", "image/webp"];
 /** What the service takes, in bytes. */
-const LARGEST = /** @type {Record<string, number>} */ ({ image: 5 * 1024 * 1024, pdf: 24 * 1024 * 1024 });
+const LARGEST = /** @type {Record<string, number>} */ ({ image: 5 * 1024 * 1024, pdf: 24 * 1024 * 1024, text: 1024 * 1024 });
+/** What is sent as text, whatever the system calls it. */
+const TEXTS = /\.(txt|md|csv|tsv|json|xml|ya?ml|toml|log|rs|py|js|mjs|ts|go|java|c|h|cpp|sql|sh|css|html?)$/i;
 const MOST = 20;
 
 /** @param {any} block A small picture of it, drawn on a canvas: no address of it is ever loaded. */
@@ -52,14 +54,16 @@ export class Attachments {
 
   /** @param {File} file */
   async #add(file) {
-    const kind = IMAGES.includes(file.type) ? "image" : file.type === "application/pdf" ? "pdf" : "";
+    const kind = IMAGES.includes(file.type) ? "image" : file.type === "application/pdf" ? "pdf" : TEXTS.test(file.name) || file.type === "text/plain" ? "text" : "";
     const most = LARGEST[kind];
-    if (!most) return this.complain(`${file.name}: only images (PNG, JPEG, GIF, WebP) and PDFs can be sent`);
+    if (!most) return this.complain(`${file.name}: only images (PNG, JPEG, GIF, WebP), PDFs and texts can be sent`);
     if (file.size > most) return this.complain(`${file.name} is larger than ${Math.round(most / 1024 / 1024)} MB`);
     if (this.blocks.length >= MOST) return this.complain(`At most ${MOST} files go with a message`);
-    const data = base64(new Uint8Array(await file.arrayBuffer()));
-    const source = { type: "base64", media_type: file.type, data };
-    this.blocks.push(kind === "image" ? { type: "image", source } : { type: "document", source, title: file.name });
+    if (kind === "text") this.blocks.push(cited(file.name, { type: "text", media_type: "text/plain", data: await file.text() }));
+    else {
+      const source = { type: "base64", media_type: file.type, data: base64(new Uint8Array(await file.arrayBuffer())) };
+      this.blocks.push(kind === "image" ? { type: "image", source } : cited(file.name, source));
+    }
     this.#show();
   }
 
@@ -73,6 +77,11 @@ export class Attachments {
     }));
     this.place.hidden = this.blocks.length === 0;
   }
+}
+
+/** A document, of which answers say where they have what they say. @param {string} title @param {any} source */
+function cited(title, source) {
+  return { type: "document", source, title, citations: { enabled: true } };
 }
 
 /** @param {Uint8Array} bytes */

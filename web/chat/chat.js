@@ -34,6 +34,7 @@ const thread = new Thread(find("#thread"), {
   edited: (turn, content) => void send(content, turn.parent ?? null),
   window: ({ model }) => modelsOf(known).find(({ id }) => id === model || model?.startsWith(id))?.window ?? null,
   told: (view, what) => told(view, what),
+  heard: (text) => announcer.hear(text),
 });
 const composer = new Composer({ send: (content) => void send(content), stop: () => void stop() });
 const sidebar = new Sidebar({ open: (id) => void open(id), fresh: () => fresh(), complain: (words) => composer.complain(words) });
@@ -123,23 +124,15 @@ function running() {
   find("#scroller").setAttribute("aria-busy", String(thread.running !== null));
 }
 
-/** @param {import("./turn.js").AssistantTurn} view @param {"begun" | "grown" | "over"} what */
+/** @param {import("./turn.js").AssistantTurn} view @param {"begun" | "over"} what */
 function told(view, what) {
   if (what === "begun") announcer.say("Claude is answering");
-  if (what === "grown") {
-    announcer.hear(view.answer.text.slice(heard.get(view) ?? 0));
-    heard.set(view, view.answer.text.length);
-    scroll.grown();
-  }
   if (what === "over") {
     const words = /** @type {Record<string, string>} */ ({ completed: "The answer is complete", cancelled: "Stopped", failed: "The answer failed", interrupted: "The answer broke off" })[view.state] ?? view.state;
     announcer.end(words);
     running();
   }
 }
-/** @type {WeakMap<object, number>} */
-const heard = new WeakMap();
-
 /** @param {any} content @param {string | null} [parent] Of a message that is another version of one; else it goes to the end. */
 async function send(content, parent) {
   const edited = parent !== undefined;
@@ -159,7 +152,12 @@ async function send(content, parent) {
       history.pushState(null, "", `/c/${made.id}`);
       sidebar.current(made.id);
     }
-    const sent = await turns.send(current, { parent: edited ? parent : (thread.path.at(-1)?.id ?? null), content, queue });
+    const turn = { parent: edited ? parent : (thread.path.at(-1)?.id ?? null), content, queue };
+    // Between two steps of tools an answer runs that this page has not heard of yet.
+    const sent = await turns.send(current, turn).catch((error) => {
+      if (error.status !== 409 || edited || queue) throw error;
+      return turns.send(current, { ...turn, queue: true });
+    });
     composer.open(current);
     expected.adopt(sent.user, sent.assistant);
     thread.path = edited ? thread.path : [...thread.path, sent.user, sent.assistant];
@@ -311,6 +309,7 @@ route();
 void sidebar.refresh();
 void session().then((said) => {
   known = said;
+  if (known?.conversations === false) composer.complain("This gateway keeps no conversations; the demo works all the same");
   if (!current) choice = defaults(known);
   summary(known, choice);
 });

@@ -1,6 +1,6 @@
 // The list of conversations: search, rename, delete, export, import. On phones it is a drawer.
 
-import { find, icon, iconButton, make } from "../shell/elements.js";
+import { find, icon, iconButton, inOrder, make } from "../shell/elements.js";
 import { dialog } from "../shell/shell.js";
 import { conversations } from "./api.js";
 
@@ -9,7 +9,7 @@ const DAY = 86_400_000;
 export class Sidebar {
   #list = find("#conversations");
   #search = /** @type {HTMLInputElement} */ (find("#search"));
-  /** @type {Map<string, HTMLElement>} */
+  /** What is shown, and what it was made of: what has not changed is left alone, with the menu that may be open in it. @type {Map<string, { element: HTMLElement, made: string }>} */
   #items = new Map();
   #asked = 0;
   #timer = 0;
@@ -44,6 +44,7 @@ export class Sidebar {
     const found = await conversations.list(text, more ? this.#known.at(-1)?.id : undefined).catch(() => null);
     if (!found || number !== this.#asked) return;
     this.#known = more ? [...this.#known, ...found.data] : found.data;
+    for (const { conversation, snippet } of found.hits ?? []) for (const known of this.#known) if (known.id === conversation) known.snippet ??= snippet;
     this.#more.hidden = !found.has_more;
     this.#show(text);
   }
@@ -51,7 +52,7 @@ export class Sidebar {
   /** @param {string} id */
   current(id) {
     this.#current = id;
-    for (const [key, item] of this.#items) find("a", item).toggleAttribute("aria-current", key === id);
+    for (const [key, { element }] of this.#items) element.querySelector("a")?.toggleAttribute("aria-current", key === id);
   }
 
   toggle() {
@@ -67,22 +68,36 @@ export class Sidebar {
 
   /** @param {string} text */
   #show(text) {
+    /** @type {HTMLElement[]} */
     const items = [];
+    /** @type {Set<string>} */
+    const keys = new Set();
+    const put = (/** @type {string} */ key, /** @type {string} */ made, /** @type {() => HTMLElement} */ make) => {
+      const known = this.#items.get(key);
+      const item = known?.made === made ? known : { element: make(), made };
+      this.#items.set(key, item);
+      items.push(item.element);
+      keys.add(key);
+    };
     let group = "";
     for (const conversation of this.#known) {
-      const age = groupOf(conversation.updated_at);
-      if (age !== group && !text) items.push(make("li", { class: "group", role: "presentation" }, (group = age)));
-      items.push(this.#item(conversation));
+      const { id, title, live, updated_at } = conversation;
+      const age = groupOf(updated_at);
+      if (age !== group && !text) put(`group ${age}`, age, () => make("li", { class: "group" }, age));
+      group = age;
+      put(id, JSON.stringify([title, live !== null, conversation.snippet]), () => this.#item(conversation));
     }
-    if (this.#known.length === 0) items.push(make("li", { class: "none" }, text ? `Nothing says “${text}”` : "Conversations will be here"));
-    this.#list.replaceChildren(...items);
+    if (this.#known.length === 0) put("none", text, () => make("li", { class: "none" }, text ? `Nothing says “${text}”` : "Conversations will be here"));
+    for (const key of [...this.#items.keys()]) if (!keys.has(key)) this.#items.delete(key);
+    inOrder(this.#list, items);
     this.current(this.#current);
   }
 
   /** @param {any} conversation */
   #item(conversation) {
-    const { id, title, live, updated_at } = conversation;
-    const link = make("a", { href: `/c/${id}`, title: new Date(updated_at).toLocaleString() }, make("span", { class: "title" }, title || "New conversation"), live && make("span", { class: "live", title: "An answer is being made" }, "live"));
+    const { id, title, live, updated_at, snippet } = conversation;
+    const words = make("span", { class: "words" }, make("span", { class: "title" }, title || "New conversation"), snippet && make("span", { class: "snippet" }, snippet));
+    const link = make("a", { href: `/c/${id}`, title: new Date(updated_at).toLocaleString() }, words, live && make("span", { class: "live", title: "An answer is being made" }, "live"));
     link.onclick = (event) => {
       if (event.ctrlKey || event.metaKey || event.shiftKey) return;
       event.preventDefault();
@@ -101,9 +116,7 @@ export class Sidebar {
       menu.style.left = `${Math.max(8, Math.min(right - 30, innerWidth - 200))}px`;
       menu.style.top = `${Math.min(bottom + 4, innerHeight - 140)}px`;
     });
-    const item = make("li", {}, link, button, menu);
-    this.#items.set(id, item);
-    return item;
+    return make("li", {}, link, button, menu);
   }
 
   /** @param {any} conversation */
@@ -138,7 +151,7 @@ export class Sidebar {
     try {
       const made = await conversations.import(JSON.parse(await file.text()));
       await this.refresh();
-      this.on.open(made.id ?? made.conversation?.id);
+      this.on.open(made.data[0].id);
     } catch (error) {
       this.on.complain(`${file.name} cannot be imported: ${error instanceof Error ? error.message : error}`);
     }

@@ -1,6 +1,6 @@
 // The thread: the turns of one conversation on the page, held against what the gateway says, without a node being made twice.
 
-import { make } from "../shell/elements.js";
+import { inOrder, make } from "../shell/elements.js";
 import { AssistantTurn } from "./turn.js";
 import { UserTurn } from "./user-turn.js";
 
@@ -18,6 +18,8 @@ export class Thread {
   #exchanges = new Map();
   /** The branch that is shown, from the first turn on. @type {any[]} */
   path = [];
+  /** Turns that stand at the same place. @type {Map<string, any[]>} */
+  #versions = new Map();
   /** What was sent and has no name yet. @type {{ exchange: Exchange, user: UserTurn, assistant: AssistantTurn }[]} */
   #expected = [];
 
@@ -55,15 +57,16 @@ export class Thread {
     return [...this.place.children].at(-1) ?? null;
   }
 
-  /** @param {any} turn */
+  /** The versions of a turn, this one among them. @param {any} turn @returns {any[]} */
   siblings(turn) {
-    const { turns = [] } = this.conversation ?? {};
-    return turns.filter((/** @type {any} */ other) => other.parent === turn.parent && other.role === turn.role && other.by === turn.by && !other.continues === !turn.continues);
+    return this.#versions.get(kind(turn)) ?? [];
   }
 
   /** What is known now. @param {any} conversation */
   update(conversation) {
     this.conversation = conversation;
+    this.#versions.clear();
+    for (const turn of conversation.turns) this.#versions.set(kind(turn), [...(this.#versions.get(kind(turn)) ?? []), turn]);
     this.path = pathOf(conversation);
     /** @type {HTMLElement[]} */
     const shown = [];
@@ -71,6 +74,7 @@ export class Thread {
     let exchange = null;
     /** @type {AssistantTurn[]} */
     let group = [];
+    const ids = new Set(this.path.map(({ id }) => id));
     for (const turn of this.path) {
       if (turn.role === "user" && turn.by === "tools") {
         for (const view of group) view.results(turn.content);
@@ -80,7 +84,7 @@ export class Thread {
       if (asked || !exchange) {
         exchange = this.#exchange(turn);
         shown.push(exchange.element);
-        for (const view of exchange.element.querySelectorAll(".turn.assistant")) if (!this.path.some(({ id }) => id === /** @type {HTMLElement} */ (view).dataset.turn)) view.remove();
+        for (const view of exchange.element.querySelectorAll(".turn.assistant")) if (!ids.has(/** @type {HTMLElement} */ (view).dataset.turn)) view.remove();
         group = [];
       }
       if (asked) continue;
@@ -89,7 +93,7 @@ export class Thread {
       if (view.element.parentNode !== exchange.element) exchange.element.append(view.element);
     }
     shown.push(...this.#expected.map(({ exchange: { element } }) => element));
-    this.#order(shown);
+    inOrder(this.place, shown);
     this.#forget();
   }
 
@@ -145,15 +149,6 @@ export class Thread {
     return view;
   }
 
-  /** Puts them into this order, moving only what has to be. @param {HTMLElement[]} elements */
-  #order(elements) {
-    const wanted = new Set(elements);
-    for (const child of [...this.place.children]) if (!wanted.has(/** @type {HTMLElement} */ (child))) child.remove();
-    elements.forEach((element, at) => {
-      if (this.place.children[at] !== element) this.place.insertBefore(element, this.place.children[at] ?? null);
-    });
-  }
-
   /** Answers of other branches are not read on; shown again, they are built again. */
   #forget() {
     const shown = new Set(this.path.map(({ id }) => id));
@@ -165,18 +160,22 @@ export class Thread {
   }
 }
 
+/** What the versions of a turn have in common. @param {any} turn */
+const kind = ({ parent, role, by, continues }) => `${parent} ${role} ${by ?? ""} ${Boolean(continues)}`;
+
 /** From the first turn to the head, and on to what came after it. @param {any} conversation @returns {any[]} */
 export function pathOf({ turns = [], head }) {
   const byId = new Map(turns.map((/** @type {any} */ turn) => [turn.id, turn]));
   const path = [];
-  for (let turn = byId.get(head) ?? null; turn; turn = byId.get(turn.parent) ?? null) path.unshift(turn);
+  for (let turn = byId.get(head) ?? null; turn; turn = byId.get(turn.parent) ?? null) path.push(turn);
+  path.reverse();
   return [...path, ...after(turns, path.at(-1)?.id ?? null)];
 }
 
 /** From a turn on, the newest of each fork. @param {any[]} turns @param {string | null} id */
 export function after(turns, id) {
   const path = [];
-  const newest = (/** @type {string | null} */ parent) => turns.filter((turn) => (turn.parent ?? null) === parent).at(-1);
-  for (let next = newest(id); next; next = newest(next.id)) path.push(next);
+  const newest = new Map(turns.map((turn) => [turn.parent ?? null, turn]));
+  for (let next = newest.get(id); next; next = newest.get(next.id)) path.push(next);
   return path;
 }

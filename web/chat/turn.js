@@ -6,7 +6,7 @@ import { StreamStrip } from "../stream/stream-strip.js";
 import { banner, troubleOf } from "../stream/trouble.js";
 import { timeline } from "./api.js";
 import { meter } from "./meter.js";
-import { pager } from "./pager.js";
+import { Pager } from "./pager.js";
 
 /**
  * @typedef {object} Around What a turn needs of the conversation.
@@ -15,7 +15,8 @@ import { pager } from "./pager.js";
  * @property {(turn: any) => any[]} siblings
  * @property {(turn: any) => void} choose
  * @property {(turn: any) => number | null} window
- * @property {(view: AssistantTurn, what: "begun" | "grown" | "over") => void} told
+ * @property {(view: AssistantTurn, what: "begun" | "over") => void} told
+ * @property {(text: string) => void} heard
  */
 
 /** After so long without content the page looks what the gateway is doing. */
@@ -27,9 +28,12 @@ export class AssistantTurn {
   /** @type {any} */
   turn;
   answer;
-  strip = /** @type {StreamStrip} */ (document.createElement("stream-strip"));
+  /** There is one where the stream was read. @type {StreamStrip | null} */
+  strip = null;
   state = "running";
   #stream = "";
+  /** Until its end was read, which may be later than the gateway says that it is over. */
+  #watching = false;
   #loaded = false;
   /** Milliseconds since 1970. */
   #asked = Date.now();
@@ -46,7 +50,8 @@ export class AssistantTurn {
   #status = make("span", { class: "status", role: "presentation" });
   #figures = make("span", { class: "figures meter" });
   #buttons = make("span", { class: "buttons" });
-  #pager = pager();
+  #cancel = make("button", { type: "button", class: "button small cancel", onclick: () => this.around.act("stop", this.turn) }, "Cancel");
+  #pager = new Pager();
   #trouble = make("div", { class: "ending" });
   #timer = 0;
   #looked = 0;
@@ -57,8 +62,8 @@ export class AssistantTurn {
     this.turn = turn;
     this.answer = new AnswerView(turn.id);
     this.answer.onpiece = (kind, size, time) => this.#piece(kind, size, time);
-    this.answer.onpaint = () => around.told(this, "grown");
-    this.footer = make("footer", {}, this.strip, make("div", { class: "line" }, this.#status, this.#figures, make("span", { class: "stretch" }), this.#buttons, this.#pager.element));
+    this.answer.ontext = (text) => around.heard(text);
+    this.footer = make("footer", {}, make("div", { class: "line" }, this.#status, this.#cancel, this.#figures, make("span", { class: "stretch" }), this.#buttons, this.#pager.element));
     this.element = make("article", { class: "turn assistant", "aria-label": "Claude" }, this.answer.element, this.#trouble, this.footer);
     this.#tools();
     this.#show();
@@ -75,18 +80,10 @@ export class AssistantTurn {
     this.element.dataset.turn = turn.id;
     this.answer.key = turn.id;
     if (turn.stream && turn.stream !== this.#stream && turn.state === "running") this.#watch(turn.stream);
-    if (!this.#stream || !this.running || turn.state === "queued") this.state = turn.state;
-    if (!["running", "queued"].includes(turn.state)) {
-      // What was read live stays as it is; what was not is built from what is kept.
-      if (!this.#loaded && this.answer.parts.size === 0) this.answer.load(turn.content ?? []);
-      this.#loaded = true;
-      this.#leave();
-      this.state = turn.state;
-      this.#confirmed ||= turn.usage != null;
-      this.#usage = turn.usage ?? this.#usage;
-      this.#ending = { state: turn.state, stop_reason: turn.stop_reason, stop_details: turn.stop_details, error: turn.error };
-      this.#end();
-    }
+    if (["running", "queued"].includes(turn.state)) {
+      // One that was stopped here is stopped, whatever the gateway said a moment ago.
+      if (this.state !== "cancelled") this.state = turn.state;
+    } else if (!this.#watching) this.#settle(turn);
     this.#show();
     if (known.state !== turn.state && !this.running) this.around.told(this, "over");
   }
@@ -95,6 +92,20 @@ export class AssistantTurn {
   dispose() {
     this.#leave();
     this.element.remove();
+  }
+
+  /** It is over, and everything of it is known. What was read live stays as it is; what was not is built from what is kept. @param {any} turn */
+  #settle(turn) {
+    if (!this.#loaded) {
+      this.answer.clear();
+      this.answer.load(turn.content ?? []);
+      this.#loaded = true;
+    }
+    this.state = turn.state;
+    this.#confirmed ||= turn.usage != null;
+    this.#usage = turn.usage ?? this.#usage;
+    this.#ending = { state: turn.state, stop_reason: turn.stop_reason ?? this.#ending?.stop_reason, stop_details: turn.stop_details, error: turn.error };
+    this.#end();
   }
 
   /** Results of tools that this turn called. @param {any[]} content */
@@ -116,20 +127,26 @@ export class AssistantTurn {
     // The name says when it was made.
     const made = Number.parseInt(stream.slice(5, 17), 16);
     this.#asked = Math.min(made || Date.now(), Date.now());
+    this.strip ??= /** @type {StreamStrip} */ (document.createElement("stream-strip"));
+    this.footer.prepend(this.strip);
     this.strip.start(Date.now() - this.#asked);
     this.#heard = Date.now();
+    this.#watching = true;
     this.around.live.watch(stream, { lines: (lines, replay) => this.#take(lines, replay), trouble: (error) => this.#lost(error) });
     this.#timer = window.setInterval(() => this.#tick(), 200);
     this.around.told(this, "begun");
   }
 
   #leave() {
-    if (this.#stream) this.around.live.unwatch(this.#stream);
+    if (this.#watching) this.around.live.unwatch(this.#stream);
+    this.#watching = false;
     clearInterval(this.#timer);
   }
 
   /** @param {import("../live/hub.js").Line[]} lines @param {boolean} replay */
   #take(lines, replay) {
+    const { state } = this;
+    const begun = this.#first !== null;
     this.#heard = Date.now();
     for (const { event, data, time } of lines) {
       const at = time === undefined ? undefined : time / 1000;
@@ -139,8 +156,8 @@ export class AssistantTurn {
       if (event === "perennial.notice" && data.reason === "repeating") this.#repeating(data);
       if (event === "perennial.terminal") this.#terminal(data, at);
     }
-    this.#show();
-    this.around.told(this, "grown");
+    // The figures are shown five times a second, not with each piece.
+    if (state !== this.state || begun !== (this.#first !== null)) this.#show();
   }
 
   /** @param {any} data @param {number} [at] */
@@ -152,13 +169,18 @@ export class AssistantTurn {
     this.#loaded = true;
     this.#ending = { state: outcome, stop_reason, error };
     this.#leave();
-    this.strip.finish(outcome, this.#over - this.#asked);
-    this.#end();
+    this.strip?.finish(outcome, this.#over - this.#asked);
+    this.answer.flush();
+    if (["running", "queued"].includes(this.turn.state)) this.#end();
+    else this.#settle(this.turn);
     this.around.told(this, "over");
   }
 
-  /** The stream cannot be read; what is kept of the turn is shown when it is over. @param {{ message: string }} error */
+  /** The stream cannot be read: what is kept of the turn is shown, now or when it is over. @param {{ message: string }} error */
   #lost({ message }) {
+    this.#leave();
+    this.strip?.finish("failed");
+    if (!["running", "queued"].includes(this.turn.state)) return this.#settle(this.turn);
     this.#ending = { state: "failed", error: { type: "unreadable", message } };
     this.#end();
   }
@@ -182,7 +204,7 @@ export class AssistantTurn {
   #piece(kind, size, time) {
     const at = (time ?? Date.now()) - this.#asked;
     if (["text", "thinking", "tool"].includes(kind)) this.#first ??= Math.max(0, at);
-    this.strip.add(kind, size, Math.max(0, at));
+    this.strip?.add(kind, size, Math.max(0, at));
   }
 
   #tools() {
@@ -218,7 +240,6 @@ export class AssistantTurn {
     const { running } = this;
     this.element.dataset.state = this.state;
     this.element.toggleAttribute("aria-busy", running);
-    this.strip.hidden = this.#stream === "";
     say(this.#status, this.#words());
     const timing = this.turn.timing;
     const figures = meter({
@@ -234,6 +255,7 @@ export class AssistantTurn {
     if (this.#shown !== shown) this.#figures.replaceChildren(...figures);
     this.#shown = shown;
     this.#pager.show(this.around.siblings(this.turn), this.turn, (turn) => this.around.choose(turn));
+    this.#cancel.hidden = this.state !== "queued";
     this.#buttons.hidden = this.state === "queued" || (running && this.answer.text === "");
   }
   #shown = "";

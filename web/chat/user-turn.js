@@ -2,7 +2,7 @@
 
 import { iconButton, make } from "../shell/elements.js";
 import { preview } from "./attachments.js";
-import { pager } from "./pager.js";
+import { Pager } from "./pager.js";
 
 /**
  * @typedef {object} AroundUser
@@ -12,7 +12,7 @@ import { pager } from "./pager.js";
  */
 
 export class UserTurn {
-  #pager = pager();
+  #pager = new Pager();
   #body = make("div", { class: "said" });
   #line;
 

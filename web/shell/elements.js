@@ -32,13 +32,35 @@ export function add(parent, children) {
 
 const SVG = "http://www.w3.org/2000/svg";
 
+/** The sprite, read once: copies of its shapes are made far faster than references to them. Without it there are references. */
+const sprite = await fetch("/shell/icons.svg")
+  .then((answer) => answer.text())
+  .then((text) => new DOMParser().parseFromString(text, "image/svg+xml"))
+  .catch(() => null);
+
+/** @type {Map<string, SVGElement>} */
+const icons = new Map();
+
 /** @param {string} name Of a symbol in icons.svg. */
 export function icon(name) {
+  const known = icons.get(name) ?? drawn(name);
+  icons.set(name, known);
+  return /** @type {SVGElement} */ (known.cloneNode(true));
+}
+
+/** @param {string} name */
+function drawn(name) {
   const svg = document.createElementNS(SVG, "svg");
   svg.setAttribute("aria-hidden", "true");
-  const use = document.createElementNS(SVG, "use");
-  use.setAttribute("href", `/shell/icons.svg#${name}`);
-  svg.append(use);
+  const symbol = sprite?.getElementById(name);
+  if (symbol) {
+    svg.setAttribute("viewBox", symbol.getAttribute("viewBox") ?? "0 0 24 24");
+    for (const shape of symbol.children) svg.append(document.importNode(shape, true));
+  } else {
+    const use = document.createElementNS(SVG, "use");
+    use.setAttribute("href", `/shell/icons.svg#${name}`);
+    svg.append(use);
+  }
   return svg;
 }
 
@@ -57,4 +79,15 @@ export function find(selector, from = document) {
 /** Changes the text only where it is another, so that nothing is painted or read out twice. @param {Element} element @param {string} text */
 export function say(element, text) {
   if (element.textContent !== text) element.textContent = text;
+}
+
+/** Makes these the children, moving only what has to be moved: an element that is taken out loses its scroll position, its focus and its open menu. @param {Element} parent @param {Element[]} elements */
+export function inOrder(parent, elements) {
+  const wanted = new Set(elements);
+  for (const child of [...parent.children]) if (!wanted.has(child)) child.remove();
+  let next = parent.firstElementChild;
+  for (const element of elements) {
+    if (element === next) next = next.nextElementSibling;
+    else parent.insertBefore(element, next);
+  }
 }

@@ -27,6 +27,8 @@ export class AnswerView {
   onpiece = () => {};
   /** After something was painted. @type {() => void} */
   onpaint = () => {};
+  /** Raw text that came. @type {(text: string) => void} */
+  ontext = () => {};
   /** @type {Part | null} */
   #last = null;
 
@@ -50,6 +52,14 @@ export class AnswerView {
     else if (event === "perennial.seam") this.#seam(data, time);
     else if (event === "perennial.terminal") this.#end(data, time, atOnce);
     if (event === "content_block_start" && data.tape) this.parts.get(data.index)?.pace?.push(data.tape.ops, atOnce);
+  }
+
+  /** Begins anew. */
+  clear() {
+    this.element.replaceChildren();
+    this.parts.clear();
+    this.calls.clear();
+    this.text = "";
   }
 
   /** What is known already, of a turn that is over. @param {any[]} content */
@@ -125,11 +135,12 @@ export class AnswerView {
       if (first) this.#join(part);
       if (tape) part.pace?.push(tape.ops, atOnce);
       else {
-        part.view.classList.add("plain");
+        part.view.classList.add("raw-text");
         part.view.text(delta.text);
         this.onpaint();
       }
       this.onpiece("text", delta.text.length, time);
+      if (!atOnce) this.ontext(delta.text);
     } else if (delta.type === "thinking_delta" && part.panel) {
       part.panel.grow(delta.thinking);
       this.onpiece("thinking", delta.thinking.length, time);
@@ -164,19 +175,15 @@ export class AnswerView {
     if (!before?.view || !part.view || !before.text || /\n$/.test(before.text) || /^\n/.test(part.text ?? "")) return;
     before.view.classList.add("leads");
     part.view.classList.add("joined");
+    // A blank at an edge is none of the paragraph's own.
+    if (/\s$/.test(before.text) || /^\s/.test(part.text ?? "")) part.element.before(" ");
   }
 
   /** @param {any} data @param {number} [time] */
   #seam(data, time) {
     this.onpiece("seam", 0, time);
-    if (data.mode === "restart") {
-      for (const { element } of this.parts.values()) element.remove();
-      this.parts.clear();
-      this.calls.clear();
-      this.text = "";
-      return;
-    }
-    if (data.mode === "finish") return;
+    if (data.mode === "restart") this.clear();
+    if (data.mode === "restart" || data.mode === "finish") return;
     const words = `The model was lost after ${data.cut ?? 0} bytes (${data.reason ?? "cut"}), and the answer went on from there: ${data.overlap ?? 0} bytes came twice, which proves the seam.`;
     this.element.append(make("p", { class: "seam" }, icon("seam"), words));
   }
@@ -184,7 +191,7 @@ export class AnswerView {
   /** @param {any} data @param {number | undefined} time @param {boolean} atOnce */
   #end(data, time, atOnce) {
     for (const [index, tape] of Object.entries(data.tapes ?? {})) this.parts.get(Number(index))?.pace?.push(/** @type {any} */ (tape).ops, atOnce);
-    if (data.outcome !== "completed") this.flush();
+    this.flush();
     for (const { panel, card } of this.parts.values()) {
       panel?.stop(time);
       card?.end(data.outcome, data.stop_reason);

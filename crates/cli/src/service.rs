@@ -1,11 +1,13 @@
 //! Who is asked: the service, a gateway, or the simulator in this process.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
 use perennial::{Client, ClientBuilder, Deadlines, MaxHops, RetryPolicy};
 
 use crate::exit::{Exit, Failure};
+use crate::recording::Tee;
 use crate::show::Paid;
 use crate::sim::SimulatorArgs;
 use crate::{embedded, seconds};
@@ -35,6 +37,9 @@ pub(crate) struct ServiceArgs {
     /// How often to ask for the rest of an answer that broke in the middle; each time is billed
     #[arg(long, value_name = "N", default_value_t = 0)]
     recover: u32,
+    /// Record the stream into this file, with the time of each event
+    #[arg(long, value_name = "FILE", conflicts_with = "recover")]
+    tee_sse: Option<PathBuf>,
     #[command(flatten, next_help_heading = "Embedded simulator")]
     simulator: SimulatorArgs,
 }
@@ -50,6 +55,11 @@ pub(crate) struct Service {
 }
 
 impl ServiceArgs {
+    /// Records the stream into this file.
+    pub(crate) fn tee(&mut self, file: PathBuf) {
+        self.tee_sse = Some(file);
+    }
+
     /// Makes the client, and starts the simulator where that is asked.
     pub(crate) async fn open(&self) -> Result<Service, Failure> {
         let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
@@ -76,6 +86,9 @@ impl ServiceArgs {
         }
         if self.recover > 0 {
             builder = builder.continuing(MaxHops(self.recover));
+        }
+        if let Some(file) = &self.tee_sse {
+            builder = builder.transport(Tee::new(Deadlines::default().connect, file.clone())?);
         }
         let deadlines = Deadlines { total: self.timeout, ..Deadlines::default() };
         let retries = RetryPolicy { max_retries: self.retries, ..RetryPolicy::default() };

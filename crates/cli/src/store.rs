@@ -19,6 +19,9 @@ pub(crate) const LEDGER: &str = "ledger.db";
 /// The same of the terminal's conversations, which are in the system's folder for data, as the gateway's are if no other is named.
 pub(crate) const HISTORY: &str = "history.db";
 
+/// The same of the gateway's conversations.
+pub(crate) const CONVERSATIONS: &str = "conversations.db";
+
 #[derive(Debug, Args)]
 pub(crate) struct StoreArgs {
     /// The folder for streams; without it `perennial` in the system's folder for data
@@ -72,7 +75,7 @@ impl config::Store {
         let options = DiskOptions::new()
             .retention(retention)
             .always_sync(self.durability == Durability::Always)
-            .neighbours(&[LEDGER, HISTORY]);
+            .neighbours(&[LEDGER, HISTORY, CONVERSATIONS]);
         let log = DiskLog::open(&folder, options).await.map_err(|error| {
             let hint =
                 if error.is_locked() { "; or give this one a folder of its own with --data" } else { "" };

@@ -8,7 +8,6 @@ use http::HeaderMap;
 use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, X_CONTENT_TYPE_OPTIONS};
 
 use crate::service::Service;
-use crate::web;
 
 const HEADERS: [(http::HeaderName, &str); 4] = [
     (CONTENT_TYPE, "text/plain; charset=utf-8"),
@@ -17,11 +16,8 @@ const HEADERS: [(http::HeaderName, &str); 4] = [
     (CACHE_CONTROL, "no-store"),
 ];
 
-/// `GET /`.
+/// The text of `GET /`.
 pub(crate) async fn page(State(service): State<Arc<Service>>, headers: HeaderMap) -> Response {
-    if web::wants_page(&headers) {
-        return web::chat(&headers);
-    }
     let base = format!("http://{}", host(&headers));
     let key = match (service.access.asks_for_keys(), service.fleet.has_credential()) {
         (true, _) => "A-KEY-OF-THIS-GATEWAY",

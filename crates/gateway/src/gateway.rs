@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use http::HeaderValue;
+use perennial_history::History;
 use perennial_ledger::Ledger;
 use perennial_log::{Log, MemoryLog, MemoryOptions};
 use perennial_recovery::RetryBucket;
@@ -14,6 +15,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::access::{Access, Key, Secret};
+use crate::conversations::{FetchPolicy, Rooms};
 use crate::fallback::{Cache, Fallback};
 use crate::generation::{Guard, OnDisconnect, Recovery};
 use crate::lanes::Lanes;
@@ -21,7 +23,7 @@ use crate::limits::{Clocks, Limits};
 use crate::metrics::Metrics;
 use crate::reload::{self, Current, Reloader};
 use crate::server;
-use crate::service::Service;
+use crate::service::{Mode, Service};
 use crate::traces::Traces;
 #[cfg(feature = "otel")]
 use crate::traces::{TraceOptions, Unexportable};
@@ -53,6 +55,9 @@ pub struct Builder {
     fallback: Fallback,
     ledger: Option<Arc<Ledger>>,
     guard: Guard,
+    history: Option<History>,
+    fetch: FetchPolicy,
+    mode: Mode,
     #[cfg(feature = "otel")]
     traces: Option<TraceOptions>,
 }
@@ -128,6 +133,9 @@ impl Gateway {
             fallback: Fallback::default(),
             ledger: None,
             guard: Guard::default(),
+            history: None,
+            fetch: FetchPolicy::default(),
+            mode: Mode::default(),
             #[cfg(feature = "otel")]
             traces: None,
         }
@@ -228,6 +236,27 @@ impl Builder {
     #[must_use]
     pub fn ledger(mut self, ledger: Arc<Ledger>) -> Self {
         self.ledger = Some(ledger);
+        self
+    }
+
+    /// Where conversations are kept; without one there are none, and `/v1/conversations` says so.
+    #[must_use]
+    pub fn history(mut self, history: History) -> Self {
+        self.history = Some(history);
+        self
+    }
+
+    /// From where the tool `fetch` of conversations may fetch; nowhere, unless this says otherwise.
+    #[must_use]
+    pub fn fetch(mut self, policy: FetchPolicy) -> Self {
+        self.fetch = policy;
+        self
+    }
+
+    /// Who answers, for pages that say so. [`Mode::Live`].
+    #[must_use]
+    pub fn mode(mut self, mode: Mode) -> Self {
+        self.mode = mode;
         self
     }
 
@@ -388,6 +417,13 @@ impl Builder {
                 None => self.log.unwrap_or_else(|| Arc::new(MemoryLog::new(MemoryOptions::default()))),
             },
             live: before.map(|before| Arc::clone(&before.live)).unwrap_or_default(),
+            renderings: before.map(|before| Arc::clone(&before.renderings)).unwrap_or_default(),
+            rooms: match before {
+                Some(before) => before.rooms.clone(),
+                None => self.history.map(|history| Arc::new(Rooms::new(history))),
+            },
+            fetch: self.fetch,
+            mode: self.mode,
             on_disconnect: self.on_disconnect,
             idempotency: before.map(|before| Arc::clone(&before.idempotency)).unwrap_or_default(),
             settled: before.map(|before| before.settled.clone()).unwrap_or_default(),

@@ -19,6 +19,7 @@
 
 mod access;
 mod clock;
+mod conversations;
 mod cors;
 mod face;
 mod fallback;
@@ -48,6 +49,7 @@ mod upstream;
 mod web;
 
 pub use access::{Key, Secret};
+pub use conversations::FetchPolicy;
 pub use fallback::{CachePolicy, Fallback, MaxCachedAnswers, MaxCachedBytes};
 pub use gateway::{BuildError, Builder, Gateway, Handle, RunError};
 pub use generation::{Guard, InvalidPolicy, MaxRecoveryTokens, OnClock, OnDisconnect, Recovery};
@@ -57,6 +59,7 @@ pub use limits::{
 };
 pub use perennial_recovery::{MaxHops, MaxRetryAfter, RetryBudget, RetryPolicy};
 pub use reload::Reloader;
+pub use service::Mode;
 #[cfg(feature = "otel")]
 pub use traces::TraceOptions;
 pub use upstream::{BreakerPolicy, UpstreamOptions};

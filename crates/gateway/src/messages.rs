@@ -10,7 +10,7 @@ use http::{HeaderValue, Uri};
 use perennial_log::{After, Reader};
 use perennial_protocol::ErrorKind;
 
-use crate::face::{self, Face, FaceBody};
+use crate::face::{self, Cursor, Face, FaceBody};
 use crate::generation::{Begun, Live, Opened};
 use crate::headers::Kind;
 use crate::refusal::{Refusal, RequestId};
@@ -76,7 +76,7 @@ async fn answer(service: &Arc<Service>, id: &RequestId, request: Request) -> Res
     } else {
         let with_ids = head.headers.get(headers::EVENT_IDS).is_some_and(|value| value == "on");
         let face = if with_ids { Face::MessagesWithIds } else { Face::Messages };
-        let body = FaceBody::new(reader, face, None, service.clocks.ping, presence);
+        let body = FaceBody::new(Cursor::new(reader, None), face, None, service.clocks.ping, presence);
         let mut response = Response::new(Body::new(body));
         *response.status_mut() = up.status;
         *response.headers_mut() = headers::down_streaming(&up.headers);

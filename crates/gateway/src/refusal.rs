@@ -133,6 +133,11 @@ impl Refusal {
         Self::new(error.status, error.kind, error.message)
     }
 
+    /// After which time it may be better, if anybody knows.
+    pub(crate) fn wait(&self) -> Option<Duration> {
+        self.after
+    }
+
     pub(crate) fn kind(&self) -> &ErrorKind {
         &self.kind
     }

@@ -67,7 +67,7 @@ impl Current {
 impl Reloader {
     /// What is asked from now on is answered with these settings; what was asked before, with those that it began with, to its end.
     ///
-    /// All settings are taken from `builder` but a few, which stay as they are: the log, the ledger, the secret, the threads and where traces go. Retries that were saved up
+    /// All settings are taken from `builder` but a few, which stay as they are: the log, the ledger, the history, the secret, the threads and where traces go. Retries that were saved up
     /// and breakers are kept where their own settings, or their upstreams, are the same as before.
     ///
     /// # Errors

@@ -5,15 +5,14 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{delete, get, post};
+use axum::routing::{delete, get, patch, post};
 use http::StatusCode;
 use perennial_protocol::ErrorKind;
 
-use crate::front;
 use crate::pass::pass;
 use crate::refusal::{Refusal, RequestId};
 use crate::service::Service;
-use crate::{cors, openapi, streams, web};
+use crate::{conversations, cors, openapi, streams, web};
 use crate::{messages, metrics};
 
 /// One table, so that what is routed and what is documented can be compared.
@@ -49,9 +48,24 @@ routes! {
     post "/v1/streams/{id}/links" => streams::link;
     get "/v1/events" => streams::many_events;
     get "/v1/ws" => streams::socket;
+    get "/v1/conversations" => conversations::list;
+    post "/v1/conversations" => conversations::create;
+    get "/v1/conversations/events" => conversations::events;
+    post "/v1/conversations/import" => conversations::import;
+    get "/v1/conversations/{id}" => conversations::show;
+    patch "/v1/conversations/{id}" => conversations::change;
+    delete "/v1/conversations/{id}" => conversations::delete;
+    get "/v1/conversations/{id}/export" => conversations::export;
+    post "/v1/conversations/{id}/turns" => conversations::create_turns;
+    post "/v1/conversations/{id}/turns/{turn}/retry" => conversations::retry;
+    post "/v1/conversations/{id}/turns/{turn}/continue" => conversations::go_on;
+    post "/v1/conversations/{id}/turns/{turn}/stop" => conversations::stop;
+    get "/v1/session" => conversations::session;
     get "/v1/models" => pass;
     get "/v1/models/{id}" => pass;
-    get "/" => front::page;
+    get "/" => conversations::front;
+    get "/c/{id}" => conversations::page;
+    post "/c" => conversations::ask_form;
     get "/openapi.json" => openapi::document;
     // Clients ask for this to learn whether anyone is there; the upstream is not meant.
     get "/api/hello" => || async { StatusCode::OK };

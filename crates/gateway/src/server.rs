@@ -17,7 +17,7 @@ use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
 
 use crate::farewell::turn_away;
-use crate::generation;
+use crate::{conversations, generation};
 use crate::lanes::Lanes;
 use crate::limits::{BUFFER_BYTES, MaxConnections};
 use crate::outlet::Outlet;
@@ -43,6 +43,8 @@ pub(crate) async fn run(
     let settling = Arc::clone(&service);
     let settling = tokio::spawn(async move {
         generation::settle(&settling).await;
+        // Their turns are followed from here on, and what follows from that is begun.
+        conversations::settle(&settling).await;
         settling.settled.cancel();
     });
     // How many may be taken is a setting.
@@ -87,6 +89,9 @@ pub(crate) async fn run(
         taken.close();
         taken.wait().await;
         service.live.ended().await;
+        if let Some(rooms) = &service.rooms {
+            rooms.ended().await;
+        }
     };
     let mut ended = std::pin::pin!(ended);
     if tokio::time::timeout(current.service().clocks.drain, &mut ended).await.is_err() {

@@ -13,6 +13,8 @@ use perennial_recovery::RetryBucket;
 use tokio_util::sync::CancellationToken;
 
 use crate::access::Access;
+use crate::conversations::{FetchPolicy, Rooms};
+use crate::face::Renderings;
 use crate::fallback::{Cache, Fallback};
 use crate::generation::{Guard, Live, OnDisconnect, Recovery};
 use crate::limits::{Clocks, Limits};
@@ -21,6 +23,29 @@ use crate::refusal::Refusal;
 use crate::streams::IdempotencyKeys;
 use crate::traces::Traces;
 use crate::upstream::{Fleet, UpstreamBody, UpstreamFailure};
+
+/// Who answers, in one word.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Mode {
+    /// A service.
+    #[default]
+    Live,
+    /// A simulator.
+    Simulated,
+    /// One or the other, by the model.
+    Mixed,
+}
+
+impl Mode {
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Simulated => "sim",
+            Self::Mixed => "mixed",
+        }
+    }
+}
 
 /// One state of the settings, and what all of them share. It never changes: [`Reloader`](crate::Reloader) makes another one.
 #[derive(Debug)]
@@ -45,6 +70,14 @@ pub(crate) struct Service {
     pub(crate) log: Arc<dyn Log>,
     /// The streams that run here.
     pub(crate) live: Arc<Live>,
+    /// What is rendered of the streams that somebody views.
+    pub(crate) renderings: Arc<Renderings>,
+    /// Conversations, where they are kept.
+    pub(crate) rooms: Option<Arc<Rooms>>,
+    /// From where the tool `fetch` may fetch.
+    pub(crate) fetch: FetchPolicy,
+    /// Who answers, for pages.
+    pub(crate) mode: Mode,
     /// What becomes of a drop-in's stream when its client goes, where the request does not say.
     pub(crate) on_disconnect: OnDisconnect,
     pub(crate) idempotency: Arc<IdempotencyKeys>,

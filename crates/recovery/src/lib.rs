@@ -21,6 +21,7 @@ mod splice;
 mod told;
 
 pub use plan::{MaxHops, Mode, Plan, Reason, plan};
+pub use request::is_of_old_generation;
 pub use retry::{
     MaxRetryAfter, RetryBucket, RetryBudget, RetryPolicy, is_retryable_answer, is_retryable_in_band,
     retry_after,

@@ -137,6 +137,17 @@ impl<'a> Request<'a> {
     }
 }
 
+/// Whether a model goes on with the beginning of its own turn where it does not think, and takes a budget where it does: those up to 4.5.
+///
+/// ```
+/// assert!(perennial_recovery::is_of_old_generation("claude-haiku-4-5"));
+/// assert!(!perennial_recovery::is_of_old_generation("claude-sonnet-5-5"));
+/// ```
+#[must_use]
+pub fn is_of_old_generation(model: &str) -> bool {
+    is_old(model)
+}
+
 /// Whether a Claude is of generation 4.5 or before. What is not known is taken for newer.
 fn is_old(model: &str) -> bool {
     let Some((_, name)) = model.split_once("claude-") else { return false };

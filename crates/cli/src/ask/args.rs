@@ -1,5 +1,7 @@
 //! The arguments of `perennial ask`.
 
+use std::path::PathBuf;
+
 use clap::Args;
 
 use crate::exit::EXIT_CODES;
@@ -112,6 +114,12 @@ pub(super) struct AnswerArgs {
 }
 
 impl AskArgs {
+    /// The same, recorded into this file.
+    pub(crate) fn teeing(mut self, file: PathBuf) -> Self {
+        self.service.tee(file);
+        self
+    }
+
     pub(super) fn wishes(&self) -> Wishes {
         let answer = &self.answer;
         Wishes {

@@ -39,6 +39,7 @@ pub(crate) struct Config {
     pub(crate) upstreams: Vec<Upstream>,
     pub(crate) store: Store,
     pub(crate) ledger: Money,
+    pub(crate) conversations: Rooms,
     pub(crate) clocks: Clocks,
     pub(crate) limits: Limits,
     pub(crate) recovery: Mending,
@@ -77,6 +78,13 @@ pub(crate) struct Money {
     pub(crate) prices: Option<PathBuf>,
 }
 
+/// Where conversations are kept, and what their tools may do.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Rooms {
+    pub(crate) url: Option<Secret>,
+    pub(crate) fetch_hosts: Vec<String>,
+}
+
 /// What is done about answers that break.
 #[derive(Clone, Debug)]
 pub(crate) struct Mending {
@@ -111,6 +119,7 @@ impl Default for Config {
             upstreams: Vec::new(),
             store: Store::default(),
             ledger: Money::default(),
+            conversations: Rooms::default(),
             clocks: Clocks::default(),
             limits: Limits::default(),
             recovery: Mending { enabled: true, how: Recovery::default() },

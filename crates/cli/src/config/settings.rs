@@ -92,6 +92,9 @@ pub(crate) const SETTINGS: &[Setting<Config>] = &[
     config!("ledger.url", "Where every attempt is written down and virtual keys are; without it `ledger.db` in the folder for data.", ledger.url).at_start().variable("PERENNIAL_LEDGER").sample("\"env:LEDGER_URL\""),
     config!("ledger.prices", "A file of prices over those that come with this version.", ledger.prices).variable("PERENNIAL_PRICES").sample("\"prices.toml\""),
 
+    config!("conversations.url", "Where conversations are kept; without it `conversations.db` in the folder for data.", conversations.url).at_start().variable("PERENNIAL_CONVERSATIONS").sample("\"env:CONVERSATIONS_URL\""),
+    config!("conversations.fetch_hosts", "Hosts from which the tool fetch may fetch, *.example.com for all below one; without any it fetches nothing.", conversations.fetch_hosts).sample("[\"docs.example.com\"]"),
+
     config!("clocks.header_read", "For the head of a request.", clocks.header_read).range(SPAN),
     config!("clocks.body_read", "For the next piece of a request's body.", clocks.body_read).range(SPAN),
     config!("clocks.body", "For the whole body of a request.", clocks.body).range(SPAN),
@@ -166,6 +169,7 @@ pub(crate) const SECTIONS: &[(&str, &str)] = &[
     ),
     ("store", "Where streams are kept."),
     ("ledger", "What streams cost, and who may spend."),
+    ("conversations", "What the chat and its programs keep."),
     ("clocks", "How long is waited for what."),
     ("limits", "How much is taken on."),
     ("recovery", "What is done about answers that break."),

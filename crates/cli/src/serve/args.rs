@@ -69,6 +69,18 @@ pub(crate) struct ServeArgs {
     cache: bool,
     #[command(flatten, next_help_heading = "Money")]
     money: MoneyArgs,
+    /// Where conversations are kept: sqlite:FILE or postgres://USER:PASSWORD@HOST/DATABASE; without it `conversations.db` in the folder for data
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "PERENNIAL_CONVERSATIONS",
+        hide_env_values = true,
+        help_heading = "Conversations"
+    )]
+    conversations: Option<String>,
+    /// A host from which the tool `fetch` of conversations may fetch, or *.example.com for all below one; may be given several times
+    #[arg(long, value_name = "HOST", value_delimiter = ',', help_heading = "Conversations")]
+    fetch_host: Vec<String>,
     #[command(flatten, next_help_heading = "Limits")]
     limits: LimitArgs,
     /// Seconds of silence after which a client gets a ping [default: 15]
@@ -142,6 +154,12 @@ impl ServeArgs {
         }
         config.fallback.cache |= self.cache;
         self.money.over(&mut config.ledger);
+        if let Some(url) = secret(self.conversations.as_ref(), "--conversations") {
+            config.conversations.url = Some(url);
+        }
+        if !self.fetch_host.is_empty() {
+            config.conversations.fetch_hosts.clone_from(&self.fetch_host);
+        }
         let (limits, ours) = (&mut config.limits, &self.limits);
         put(&mut limits.connections.0, ours.max_connections);
         put(&mut limits.streams.0, ours.max_streams);

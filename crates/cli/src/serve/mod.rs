@@ -6,6 +6,7 @@ mod target;
 use std::sync::Arc;
 
 use perennial_gateway::{Gateway, Reloader};
+use perennial_history::History;
 use perennial_ledger::Ledger;
 use tokio::sync::oneshot;
 
@@ -14,7 +15,7 @@ use self::target::Simulator;
 use crate::config::{self, Config, File};
 use crate::exit::{Exit, Failure, say};
 use crate::listen::{self, Hangups, Signals};
-use crate::{Run, ledger};
+use crate::{Run, ledger, store};
 
 /// What runs, and what it was told.
 struct Running<'a> {
@@ -45,6 +46,23 @@ fn build(builder: perennial_gateway::Builder) -> Result<Gateway, Failure> {
     builder.build().map_err(|error| Failure::new(Exit::Configuration, error))
 }
 
+/// Where conversations are kept: what is named, else a file in the folder for data; without a folder, in memory.
+async fn conversations(config: &Config) -> Result<History, Failure> {
+    let unusable = |error: perennial_history::Error| Failure::new(Exit::Configuration, error);
+    match &config.conversations.url {
+        Some(url) => {
+            let url = url.reveal().map_err(|wrong| Failure::new(Exit::Configuration, wrong))?;
+            History::open(&url).await.map_err(unusable)
+        }
+        // What is kept of streams is kept of conversations.
+        None if config.store.is_memory() => History::open("sqlite::memory:").await.map_err(unusable),
+        None => {
+            let file = store::folder(config.store.data())?.join(store::CONVERSATIONS);
+            History::open_file(file).await.map_err(unusable)
+        }
+    }
+}
+
 async fn serve(args: &ServeArgs) -> Run {
     let file = config::find(args.config.as_deref());
     let config = args.over(file.as_ref())?;
@@ -54,10 +72,12 @@ async fn serve(args: &ServeArgs) -> Run {
     let builder = target::builder(&config, &mut simulator).await?;
     let store = config.store.open().await?;
     let ledger = Arc::new(ledger::of(&config).await?);
+    let history = conversations(&config).await?;
     let gateway = build(
         builder
             .log(Arc::clone(&store.log))
             .ledger(Arc::clone(&ledger))
+            .history(history.clone())
             .secret(store.secret)
             .threads(std::thread::available_parallelism().map_or(1, usize::from)),
     )?;
@@ -91,6 +111,7 @@ async fn serve(args: &ServeArgs) -> Run {
             }
         }
     };
+    history.close().await;
     // The last rows are those of the streams that ended just now.
     ledger.close().await.map_err(|error| Failure::new(Exit::Other, error))?;
     store.log.close().await.map_err(|error| Failure::new(Exit::Other, error))?;

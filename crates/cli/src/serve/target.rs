@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 #[cfg(feature = "otel")]
 use perennial_gateway::TraceOptions;
-use perennial_gateway::{Builder, Fallback, Gateway, Key, MaxHops, UpstreamOptions};
+use perennial_gateway::{Builder, Fallback, FetchPolicy, Gateway, Key, MaxHops, Mode, UpstreamOptions};
 
 use crate::config::{CLAUDE_API, Config, Upstream};
 use crate::exit::{Exit, Failure, say};
@@ -37,6 +37,7 @@ pub(super) async fn builder(config: &Config, simulator: &mut Simulator) -> Resul
         upstream = upstream.key(key);
     }
     let builder = settings(config, Gateway::builder_with(upstream))?;
+    let builder = builder.mode(Mode::Simulated);
     Ok(builder.answers_from("the embedded simulator: they cost nothing, and none of them is by Claude"))
 }
 
@@ -84,6 +85,7 @@ fn settings(config: &Config, builder: Builder) -> Result<Builder, Failure> {
         .breaker(config.breaker)
         .fallback(fallback)
         .guard(config.guard)
+        .fetch(FetchPolicy::of(config.conversations.fetch_hosts.clone()))
         .on_disconnect(config.on_disconnect);
     let wrong = |wrong| Failure::new(Exit::Configuration, wrong);
     for key in &config.client_keys {

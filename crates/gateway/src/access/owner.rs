@@ -27,6 +27,11 @@ impl Owner {
         Self(id.into())
     }
 
+    /// As it calls itself elsewhere.
+    pub(crate) fn named(name: &str) -> Self {
+        Self(name.into())
+    }
+
     pub(crate) fn name(&self) -> &str {
         &self.0
     }

@@ -11,12 +11,12 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue};
 use http_body::Frame;
-use perennial_log::{Kind, Outcome, Position, Reader, Record, Run};
+use perennial_log::{Kind, Outcome, Position, Record, Run};
 use perennial_protocol::{Event, Received};
 use serde_json::json;
 
 use super::shelf::write;
-use super::{Face, LogEvent, Shelf, sse};
+use super::{Cursor, Face, LogEvent, Shelf, sse};
 use crate::clock::Clock;
 use crate::generation::Presence;
 use crate::record::{Ending, frames};
@@ -28,7 +28,7 @@ const PIECE_BYTES: usize = 64 * 1024;
 /// A stream on a face.
 #[derive(Debug)]
 pub(crate) struct FaceBody {
-    reader: Reader,
+    reader: Cursor,
     face: Face,
     shelf: Option<Arc<Shelf>>,
     life: Clock,
@@ -60,7 +60,7 @@ pub(crate) struct BrokenOff;
 
 impl FaceBody {
     pub(crate) fn new(
-        reader: Reader,
+        reader: Cursor,
         face: Face,
         shelf: Option<Arc<Shelf>>,
         ping: Duration,
@@ -181,7 +181,7 @@ impl FaceBody {
                 let data = json!({"type": "error", "error": error});
                 sse::write_event(None, "error", &data.to_string(), &mut out);
             }
-            Face::Sse => {
+            Face::Sse | Face::Tape => {
                 let event = LogEvent::new("perennial.broken", json!({"error": error}));
                 sse::write_event(None, event.name, &event.data.to_string(), &mut out);
             }

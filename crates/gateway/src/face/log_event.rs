@@ -5,6 +5,9 @@ use serde_json::{Value, json};
 
 use crate::record::Ending;
 
+/// The member of a terminal record that the tape puts there; nothing in the log has it.
+pub(super) const TAPES: &str = "tapes";
+
 /// An event of the log, as every face that has events shows it.
 #[derive(Debug)]
 pub(crate) struct LogEvent {
@@ -17,7 +20,12 @@ impl LogEvent {
     pub(crate) fn of(record: &Record) -> Option<Self> {
         let (name, data) = match record.kind {
             Kind::Terminal(outcome) => {
-                ("perennial.terminal", terminal(outcome, &Ending::decode(&record.payload)))
+                let mut data = terminal(outcome, &Ending::decode(&record.payload));
+                if let (Some(data), Value::Object(tapes)) = (data.as_object_mut(), members(record, &[TAPES]))
+                {
+                    data.extend(tapes);
+                }
+                ("perennial.terminal", data)
             }
             Kind::Cancel => ("perennial.cancel", members(record, &["reason"])),
             Kind::Seam => {

@@ -10,10 +10,10 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http_body::Frame;
-use perennial_log::{After, Reader, Run, StreamId};
+use perennial_log::{After, Run, StreamId};
 use serde_json::{Value, json};
 
-use super::{Face, LogEvent, ndjson};
+use super::{Cursor, Face, LogEvent, ndjson};
 use crate::clock::Clock;
 use crate::generation::Presence;
 use crate::refusal::Refusal;
@@ -33,7 +33,7 @@ pub(crate) struct Source {
 #[derive(Debug)]
 pub(crate) enum SourceState {
     Open {
-        reader: Box<Reader>,
+        reader: Box<Cursor>,
         /// As long as somebody reads a stream that runs here, it goes on.
         _presence: Option<Presence>,
     },
@@ -52,7 +52,7 @@ pub(crate) struct ManyBody {
 }
 
 impl Source {
-    pub(crate) fn open(id: StreamId, after: After, reader: Reader, presence: Option<Presence>) -> Self {
+    pub(crate) fn open(id: StreamId, after: After, reader: Cursor, presence: Option<Presence>) -> Self {
         let at = match after {
             After::Start => "0".to_owned(),
             After::Seq(seq) => seq.to_string(),

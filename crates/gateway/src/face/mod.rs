@@ -1,16 +1,20 @@
 //! Faces: what readers see of a stream. Each is a pure function of one record at a time.
 //!
 //! Hence the law: what follows a position is the same for every reader, whenever it came and however often it was cut. A face
-//! keeps no state, so there is nothing that a reconnect could lose. Signs of life are no part of a face: they have no position.
+//! keeps no state, so there is nothing that a reconnect could lose. Signs of life are no part of a face: they have no position. The tape is a function of all
+//! records up to one, for which it is made from the log again where nobody has it (`rendered.rs`).
 
 mod body;
+mod cursor;
 mod log_event;
 mod many;
 mod message;
 pub(crate) mod ndjson;
 mod poll;
+mod rendered;
 mod shelf;
 mod sse;
+mod tape;
 mod text;
 
 use bytes::BytesMut;
@@ -19,10 +23,12 @@ use http::{HeaderMap, HeaderValue};
 use perennial_log::{Kind, Outcome, Record};
 
 pub(crate) use self::body::FaceBody;
+pub(crate) use self::cursor::Cursor;
 pub(crate) use self::log_event::{LogEvent, terminal as terminal_data};
 pub(crate) use self::many::{ManyBody, Source};
 pub(crate) use self::message::{folded, message};
 pub(crate) use self::poll::poll;
+pub(crate) use self::rendered::Renderings;
 pub(crate) use self::shelf::Shelf;
 use crate::record::Ending;
 
@@ -39,6 +45,8 @@ pub(crate) enum Face {
     Ndjson,
     /// The text of text blocks.
     Text,
+    /// Resumable server-sent events with the markdown of text blocks rendered; their records come from a [`Cursor`] that renders.
+    Tape,
 }
 
 impl Face {
@@ -49,6 +57,7 @@ impl Face {
                 "sse" => Some(Self::Sse),
                 "ndjson" => Some(Self::Ndjson),
                 "text" => Some(Self::Text),
+                "tape" => Some(Self::Tape),
                 _ => None,
             };
         }
@@ -58,6 +67,7 @@ impl Face {
             "text/event-stream" | "*/*" | "" => Some(Self::Sse),
             "application/x-ndjson" | "application/ndjson" => Some(Self::Ndjson),
             "text/plain" => Some(Self::Text),
+            "application/vnd.perennial.tape+json" => Some(Self::Tape),
             _ => None,
         })
     }
@@ -68,7 +78,7 @@ impl Face {
         match self {
             Self::Messages => messages(record, None, out),
             Self::MessagesWithIds => messages(record, Some(record.position()), out),
-            Self::Sse => sse::write(record, out),
+            Self::Sse | Self::Tape => sse::write(record, out),
             Self::Ndjson => ndjson::write(record, b"", out),
             Self::Text => return text::write(record, out),
         }
@@ -79,7 +89,7 @@ impl Face {
     pub(crate) fn sign_of_life(self) -> &'static [u8] {
         match self {
             Self::Messages | Self::MessagesWithIds => b"event: ping\ndata: {\"type\": \"ping\"}\n\n",
-            Self::Sse => b":\n\n",
+            Self::Sse | Self::Tape => b":\n\n",
             Self::Ndjson => b"\n",
             Self::Text => b"",
         }
@@ -87,7 +97,9 @@ impl Face {
 
     pub(crate) fn content_type(self) -> HeaderValue {
         HeaderValue::from_static(match self {
-            Self::Messages | Self::MessagesWithIds | Self::Sse => "text/event-stream; charset=utf-8",
+            Self::Messages | Self::MessagesWithIds | Self::Sse | Self::Tape => {
+                "text/event-stream; charset=utf-8"
+            }
             Self::Ndjson => "application/x-ndjson",
             Self::Text => "text/plain; charset=utf-8",
         })
@@ -101,6 +113,11 @@ impl Face {
     /// Whether the face is that of `POST /v1/messages`, with the grammar of the service.
     pub(crate) fn is_drop_in(self) -> bool {
         matches!(self, Self::Messages | Self::MessagesWithIds)
+    }
+
+    /// Whether an `EventSource` may read it, which sees no status and comes back by itself.
+    pub(crate) fn is_event_source(self) -> bool {
+        matches!(self, Self::Sse | Self::Tape)
     }
 
     /// Whether readers may share what was written: a face that one connection has for itself is not worth keeping.
@@ -140,5 +157,7 @@ fn messages(record: &Record, position: Option<perennial_log::Position>, out: &mu
     }
 }
 
+#[cfg(test)]
+mod tape_tests;
 #[cfg(test)]
 mod tests;

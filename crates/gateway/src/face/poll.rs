@@ -6,18 +6,18 @@ use axum::body::Body;
 use axum::response::Response;
 use bytes::BytesMut;
 use http::{HeaderValue, StatusCode};
-use perennial_log::{Position, Reader};
+use perennial_log::Position;
 use perennial_protocol::ErrorKind;
 use tokio::time::Instant;
 
-use super::{Face, growing};
+use super::{Cursor, Face, growing};
 use crate::refusal::Refusal;
 
 /// The most that one answer has, about.
 const ANSWER_BYTES: usize = 1024 * 1024;
 
 /// Answers with what follows the reader's place, or with nothing after `wait`.
-pub(crate) async fn poll(mut reader: Reader, face: Face, wait: Duration) -> Result<Response, Refusal> {
+pub(crate) async fn poll(mut reader: Cursor, face: Face, wait: Duration) -> Result<Response, Refusal> {
     let mut out = BytesMut::new();
     let mut at: Option<Position> = None;
     let deadline = Instant::now() + wait;

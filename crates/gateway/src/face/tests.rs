@@ -11,12 +11,12 @@ use perennial_log::{
 use perennial_protocol::sse::Decoder;
 use proptest::prelude::*;
 
-use super::{Face, FaceBody, ManyBody, Shelf, Source};
+use super::{Cursor, Face, FaceBody, ManyBody, Shelf, Source};
 
 const FACES: [Face; 5] = [Face::Messages, Face::MessagesWithIds, Face::Sse, Face::Ndjson, Face::Text];
 
 /// Long enough that no sign of life comes in between.
-const LIFE: Duration = Duration::from_secs(3600);
+pub(super) const LIFE: Duration = Duration::from_secs(3600);
 
 /// A frame of an upstream, sane or not.
 fn frame() -> impl Strategy<Value = Bytes> {
@@ -74,23 +74,23 @@ fn ending() -> impl Strategy<Value = Entry> {
 }
 
 /// What a stream comes to: appends, some of which begin a new epoch.
-fn history() -> impl Strategy<Value = (Vec<(bool, Vec<Entry>)>, Entry)> {
+pub(super) fn history() -> impl Strategy<Value = (Vec<(bool, Vec<Entry>)>, Entry)> {
     let append = (prop::bool::weighted(0.1), prop::collection::vec(entry(), 1..5));
     (prop::collection::vec(append, 0..8), ending())
 }
 
-fn run<T>(test: impl Future<Output = T>) -> T {
+pub(super) fn run<T>(test: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(test)
 }
 
-struct Told {
-    log: Arc<dyn Log>,
-    stream: StreamId,
-    records: Vec<Record>,
+pub(super) struct Told {
+    pub(super) log: Arc<dyn Log>,
+    pub(super) stream: StreamId,
+    pub(super) records: Vec<Record>,
 }
 
 /// A stream with this history; `between` is done after each append.
-async fn tell(
+pub(super) async fn tell(
     history: &(Vec<(bool, Vec<Entry>)>, Entry),
     mut between: impl AsyncFnMut(&Arc<dyn Log>, StreamId),
 ) -> Told {
@@ -117,7 +117,7 @@ async fn tell(
 }
 
 /// Everything that a body says; whether it was broken off.
-async fn read(mut body: impl http_body::Body<Data = Bytes> + Unpin) -> (Vec<u8>, bool) {
+pub(super) async fn read(mut body: impl http_body::Body<Data = Bytes> + Unpin) -> (Vec<u8>, bool) {
     let mut out = Vec::new();
     while let Some(frame) = body.frame().await {
         match frame {
@@ -130,7 +130,7 @@ async fn read(mut body: impl http_body::Body<Data = Bytes> + Unpin) -> (Vec<u8>,
 
 async fn body(told: &Told, face: Face, after: After, shelf: Option<Arc<Shelf>>) -> FaceBody {
     let reader = Reader::attach(&told.log, told.stream, after).await.unwrap();
-    FaceBody::new(reader, face, shelf, LIFE, None)
+    FaceBody::new(Cursor::new(reader, None), face, shelf, LIFE, None)
 }
 
 fn written(face: Face, records: &[Record]) -> Vec<u8> {
@@ -174,7 +174,7 @@ proptest! {
             let told = tell(&history, async |log, stream| {
                 for face in FACES {
                     let reader = Reader::attach(log, stream, After::Start).await.unwrap();
-                    early.push((face, FaceBody::new(reader, face, Some(Arc::clone(&shelf)), LIFE, None)));
+                    early.push((face, FaceBody::new(Cursor::new(reader, None), face, Some(Arc::clone(&shelf)), LIFE, None)));
                 }
                 // Those that are there read a piece, if there is one, and wait in the middle.
                 for (_, body) in &mut early {
@@ -252,7 +252,7 @@ proptest! {
                 let mut sources = Vec::new();
                 for (told, after) in told.iter().zip(at) {
                     let reader = Reader::attach(&told.log, told.stream, *after).await.unwrap();
-                    sources.push(Source::open(told.stream, *after, reader, None));
+                    sources.push(Source::open(told.stream, *after, Cursor::new(reader, None), None));
                 }
                 let (body, _) = read(ManyBody::new(sources, LIFE)).await;
                 let events: Vec<(String, String)> = String::from_utf8(body).unwrap().split_terminator("\n\n").map(|event| {
@@ -291,7 +291,7 @@ async fn a_silent_stream_shows_signs_of_life_and_none_after_the_end() {
         Writer::create(&log, stream, None, &[Entry::new(Kind::Request, "{}\n{}")]).await.unwrap();
     for face in FACES {
         let reader = Reader::attach(&log, stream, After::Start).await.unwrap();
-        let mut body = FaceBody::new(reader, face, None, Duration::from_secs(15), None);
+        let mut body = FaceBody::new(Cursor::new(reader, None), face, None, Duration::from_secs(15), None);
         let waited = tokio::time::timeout(Duration::from_secs(16), body.frame()).await;
         match face {
             Face::Text => assert!(waited.is_err(), "text has no words for it"),
@@ -303,7 +303,8 @@ async fn a_silent_stream_shows_signs_of_life_and_none_after_the_end() {
         .await
         .unwrap();
     let reader = Reader::attach(&log, stream, After::Start).await.unwrap();
-    let mut body = FaceBody::new(reader, Face::Messages, None, Duration::from_secs(15), None);
+    let mut body =
+        FaceBody::new(Cursor::new(reader, None), Face::Messages, None, Duration::from_secs(15), None);
     assert!(body.frame().await.unwrap().unwrap().into_data().unwrap().starts_with(b"event: message_stop"));
     assert!(
         tokio::time::timeout(LIFE, body.frame()).await.is_err(),

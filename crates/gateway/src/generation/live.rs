@@ -74,8 +74,20 @@ impl Live {
         key: Option<&Arc<VirtualKey>>,
         has_reader: bool,
     ) -> Result<Begun, Refusal> {
+        Self::begin_as(StreamId::new(), service, order, credential, key, has_reader)
+    }
+
+    /// Begins a stream under a name that somebody knows already.
+    pub(crate) fn begin_as(
+        id: StreamId,
+        service: &Arc<Service>,
+        order: Order,
+        credential: HeaderMap,
+        key: Option<&Arc<VirtualKey>>,
+        has_reader: bool,
+    ) -> Result<Begun, Refusal> {
         let reservation = Self::reserve(service, key, &order)?;
-        let running = Running::new(StreamId::new(), order.owner.clone(), order.model.clone(), order.policy);
+        let running = Running::new(id, order.owner.clone(), order.model.clone(), order.policy);
         let place = Place::take(service, running)?;
         let running = Arc::clone(&place.running);
         // The first is within any limit.

@@ -16,7 +16,7 @@ use serde_json::json;
 use super::lookup;
 use super::query::Query;
 use crate::access::Scope;
-use crate::face::{self, Face, FaceBody, LogEvent, Shelf};
+use crate::face::{self, Cursor, Face, FaceBody, LogEvent, Shelf};
 use crate::generation::Presence;
 use crate::headers;
 use crate::refusal::{Refusal, RequestId};
@@ -83,7 +83,7 @@ async fn answer(
     // 3. A cursor there. Who is at the end of what has ended gets nothing more, which stops an `EventSource`.
     let attached = match attach(service, stream, after).await {
         Ok(attached) => attached,
-        Err(Attach::Log(error)) if error.is_diverged() && face == Face::Sse && !poll => {
+        Err(Attach::Log(error)) if error.is_diverged() && face.is_event_source() && !poll => {
             return Ok(diverged(after, &error));
         }
         Err(Attach::Log(error)) => return Err(Refusal::of_log(&error)),
@@ -98,7 +98,7 @@ async fn answer(
     // 4. What there is, then what comes.
     if poll {
         let wait = wait(asked)?;
-        let answer = face::poll(attached.reader, face, wait).await;
+        let answer = face::poll(cursor(service, face, attached.reader), face, wait).await;
         // Read to here: as long as it waited, it was a reader.
         drop(attached.presence);
         return answer;
@@ -113,7 +113,7 @@ async fn answer(
         );
     }
     let Attached { reader, shelf, presence } = attached;
-    let body = FaceBody::new(reader, face, shelf, service.clocks.ping, presence);
+    let body = FaceBody::new(cursor(service, face, reader), face, shelf, service.clocks.ping, presence);
     let mut response = Response::new(Body::new(body));
     *response.headers_mut() = response_headers;
     if let Ok(name) = HeaderValue::try_from(stream.to_string()) {
@@ -150,6 +150,12 @@ pub(crate) async fn attach(service: &Service, stream: StreamId, after: After) ->
     Ok(Attached { reader, shelf: running.map(|running| Arc::clone(&running.shelf)), presence })
 }
 
+/// The reader as the face wants it.
+pub(crate) fn cursor(service: &Service, face: Face, reader: Reader) -> Cursor {
+    let rendering = (face == Face::Tape).then(|| service.renderings.of(&service.log, reader.stream()));
+    Cursor::new(reader, rendering)
+}
+
 /// Whether nothing follows, and nothing will.
 pub(crate) fn is_at_the_end(reader: &Reader) -> bool {
     reader.head().is_some_and(|head| head.outcome.is_some() && reader.position() > head.last)
@@ -166,7 +172,7 @@ fn face(asked: &Asked, headers: &HeaderMap, poll: bool) -> Result<Face, Refusal>
     }
     Face::of(format, headers).ok_or_else(|| {
         let message =
-            "a stream comes as text/event-stream, application/x-ndjson or text/plain (or format=sse, ndjson, text)";
+            "a stream comes as text/event-stream, application/x-ndjson, text/plain or application/vnd.perennial.tape+json (or format=sse, ndjson, text, tape)";
         Refusal::new(406, ErrorKind::InvalidRequest, message)
     })
 }
@@ -176,7 +182,7 @@ fn accepts_anything(headers: &HeaderMap) -> bool {
 }
 
 fn wants_events(asked: &Asked, headers: &HeaderMap) -> bool {
-    asked.live.is_none() && Face::of(asked.format.as_deref(), headers) == Some(Face::Sse)
+    asked.live.is_none() && Face::of(asked.format.as_deref(), headers).is_some_and(Face::is_event_source)
 }
 
 /// The header goes first: a browser that comes back sends it by itself, with the query of the first time.

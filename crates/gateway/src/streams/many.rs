@@ -9,7 +9,7 @@ use http::{HeaderMap, StatusCode};
 use perennial_log::{After, StreamId};
 use serde::Deserialize;
 
-use super::events::{Attach, attach, diverged_data, is_at_the_end};
+use super::events::{Attach, attach, cursor, diverged_data, is_at_the_end};
 use super::lookup;
 use super::query::Query;
 use crate::access::Scope;
@@ -22,6 +22,7 @@ use crate::service::Service;
 pub(crate) struct Asked {
     #[serde(default)]
     streams: String,
+    format: Option<String>,
 }
 
 /// One stream of the query: `strm_…`, `strm_…:42.1` or `strm_…:42.1:CAPABILITY`.
@@ -37,20 +38,23 @@ pub(crate) async fn events(
     Query(asked): Query<Asked>,
     headers: HeaderMap,
 ) -> Response {
-    answer(&service, &asked.streams, &headers)
-        .await
-        .unwrap_or_else(|refusal| refusal.response(&RequestId::new()))
+    answer(&service, &asked, &headers).await.unwrap_or_else(|refusal| refusal.response(&RequestId::new()))
 }
 
-async fn answer(service: &Service, streams: &str, headers: &HeaderMap) -> Result<Response, Refusal> {
-    let wanted = wanted(streams, headers)?;
+async fn answer(service: &Service, asked: &Asked, headers: &HeaderMap) -> Result<Response, Refusal> {
+    let wanted = wanted(&asked.streams, headers)?;
+    let face = match asked.format.as_deref() {
+        None | Some("sse") => Face::Sse,
+        Some("tape") => Face::Tape,
+        Some(_) => return Err(Refusal::invalid("format: `sse` or `tape` for many streams")),
+    };
     // Who has no capabilities must have a key; what each stream is about is told for each by itself.
     if wanted.iter().any(|wanted| wanted.capability.is_none()) {
         service.access.admit(headers)?;
     }
     let mut sources = Vec::with_capacity(wanted.len());
     for wanted in &wanted {
-        sources.push(source(service, headers, wanted).await);
+        sources.push(source(service, face, headers, wanted).await);
     }
     if sources.iter().all(Source::is_ended) {
         let mut response = Response::default();
@@ -62,7 +66,7 @@ async fn answer(service: &Service, streams: &str, headers: &HeaderMap) -> Result
     Ok(response)
 }
 
-async fn source(service: &Service, headers: &HeaderMap, wanted: &Wanted<'_>) -> Source {
+async fn source(service: &Service, face: Face, headers: &HeaderMap, wanted: &Wanted<'_>) -> Source {
     let opened = async {
         let stream: StreamId = lookup::named(wanted.name)?;
         let wrong = |error: perennial_log::InvalidPosition| Refusal::invalid(error.to_string());
@@ -76,7 +80,9 @@ async fn source(service: &Service, headers: &HeaderMap, wanted: &Wanted<'_>) -> 
     };
     match attach(service, stream, after).await {
         Ok(attached) if is_at_the_end(&attached.reader) => Source::ended(wanted.name, wanted.at),
-        Ok(attached) => Source::open(stream, after, attached.reader, attached.presence),
+        Ok(attached) => {
+            Source::open(stream, after, cursor(service, face, attached.reader), attached.presence)
+        }
         Err(Attach::Log(error)) if error.is_diverged() => {
             Source::diverged(wanted.name, wanted.at, diverged_data(after, &error))
         }

@@ -17,13 +17,15 @@ mod timeline;
 mod ws;
 
 pub(crate) use self::create::create;
-pub(crate) use self::events::{COME_BACK, events};
+pub(crate) use self::events::{Attached, COME_BACK, attach, events};
 pub(crate) use self::idempotency::IdempotencyKeys;
 pub(crate) use self::links::link;
 pub(crate) use self::list::list;
 pub(crate) use self::many::events as many_events;
-pub(crate) use self::object::{message, show};
+pub(crate) use self::lookup::order as order_of;
+pub(crate) use self::object::{json, message, show};
 pub(crate) use self::order::ordered;
-pub(crate) use self::stop::{cancel, delete};
+pub(crate) use self::query::Query;
+pub(crate) use self::stop::{cancel, delete, stop as halt};
 pub(crate) use self::timeline::timeline;
 pub(crate) use self::ws::socket;

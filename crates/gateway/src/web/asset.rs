@@ -14,7 +14,7 @@ use http::{HeaderMap, HeaderName, StatusCode};
 use sha2::{Digest as _, Sha256};
 
 /// Nothing that is not of this origin, nothing inline, in nobody's frame. On scripts too: a worker is held to what came with its own.
-const POLICY: &str = "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'";
+pub(crate) const POLICY: &str = "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'";
 
 pub(super) struct Asset {
     plain: Bytes,
@@ -26,12 +26,14 @@ pub(super) struct Asset {
 }
 
 impl Asset {
-    pub(super) fn new(path: &str, text: String) -> Self {
-        let plain = Bytes::from(text);
+    pub(super) fn new(path: &str, text: &str) -> Self {
+        let content_type = content_type(path);
+        let plain =
+            if path.ends_with(".js") { without_remarks(text).into() } else { Bytes::copy_from_slice(text.as_bytes()) };
         let digest = Sha256::digest(&plain);
         let tag = digest.iter().take(8).fold("W/\"".to_owned(), |tag, byte| format!("{tag}{byte:02x}")) + "\"";
         let gzip = compressed(&plain).filter(|gzip| gzip.len() < plain.len());
-        Self { plain, gzip, tag, content_type: content_type(path) }
+        Self { plain, gzip, tag, content_type }
     }
 
     pub(super) fn answer(&self, headers: &HeaderMap) -> Response {
@@ -44,7 +46,7 @@ impl Asset {
             (VARY, "accept-encoding"),
             (X_CONTENT_TYPE_OPTIONS, "nosniff"),
             (CONTENT_SECURITY_POLICY, POLICY),
-            (REFERRER_POLICY, "no-referrer"),
+            (REFERRER_POLICY, "same-origin"),
         ];
         if asked(IF_NONE_MATCH).split(',').any(|known| known.trim() == self.tag) {
             return (StatusCode::NOT_MODIFIED, head).into_response();
@@ -62,6 +64,23 @@ impl Asset {
     pub(super) fn missing() -> Response {
         StatusCode::NOT_FOUND.into_response()
     }
+}
+
+/// A script without the lines that are remarks: they are for readers of the source, and a third of it. Each leaves its line, so that what
+/// a browser says of line 40 is about line 40.
+fn without_remarks(script: &str) -> String {
+    let mut out = String::with_capacity(script.len());
+    let mut inside = false;
+    for line in script.lines() {
+        let text = line.trim();
+        let begins = text.starts_with("/**") && (text.ends_with("*/") || !text.contains("*/"));
+        if !(inside || begins || text.starts_with("//")) {
+            out.push_str(line);
+        }
+        inside = (inside || begins) && !text.ends_with("*/");
+        out.push('\n');
+    }
+    out
 }
 
 fn compressed(bytes: &[u8]) -> Option<Bytes> {
@@ -100,7 +119,7 @@ mod tests {
     #[tokio::test]
     async fn who_takes_gzip_gets_it_and_it_is_the_same() {
         let text = "let answer = 42;\n".repeat(100);
-        let asset = Asset::new("/a.js", text.clone());
+        let asset = Asset::new("/a.js", &text);
         let gzip = asset.answer(&asked(&[(ACCEPT_ENCODING, "br, gzip;q=0.9")]));
         assert_eq!(gzip.headers()[CONTENT_ENCODING], "gzip");
         let mut unpacked = String::new();
@@ -113,9 +132,16 @@ mod tests {
         }
     }
 
+    #[test]
+    fn remarks_leave_their_lines_and_code_stays() {
+        let script = "// What it is.\n\n/** One. */\nconst a = 1; // stays\n/**\n * More\n */\nuse(/** @type {any} */ (a));\n  /** @type {any} */ (b).c();\n";
+        let expected = "\n\n\nconst a = 1; // stays\n\n\n\nuse(/** @type {any} */ (a));\n  /** @type {any} */ (b).c();\n";
+        assert_eq!(without_remarks(script), expected);
+    }
+
     #[tokio::test]
     async fn what_the_browser_has_is_not_sent_again() {
-        let asset = Asset::new("/a.css", "p { margin: 0; }\n".to_owned());
+        let asset = Asset::new("/a.css", "p { margin: 0; }\n");
         let first = asset.answer(&HeaderMap::new());
         assert_eq!(first.headers()[CONTENT_TYPE], "text/css; charset=utf-8");
         assert_eq!(first.headers()[CONTENT_SECURITY_POLICY], POLICY);
@@ -123,7 +149,7 @@ mod tests {
         let again = asset.answer(&asked(&[(IF_NONE_MATCH, &format!("\"other\", {tag}"))]));
         assert_eq!(again.status(), StatusCode::NOT_MODIFIED);
         assert!(body(again).await.is_empty());
-        let other = Asset::new("/a.css", "p { margin: 1; }\n".to_owned()).answer(&asked(&[(IF_NONE_MATCH, &tag)]));
+        let other = Asset::new("/a.css", "p { margin: 1; }\n").answer(&asked(&[(IF_NONE_MATCH, &tag)]));
         assert_eq!(other.status(), StatusCode::OK);
     }
 }

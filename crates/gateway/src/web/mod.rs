@@ -1,6 +1,7 @@
 //! The pages and the modules for browsers: `web/`, embedded in the binary, each file under its own name.
 //!
-//! No build step and nothing from elsewhere: what is in the folder is what the browser gets, and the policy that goes with it lets it load nothing else.
+//! No build step and nothing from elsewhere: what is in the folder is what the browser gets, but for remarks in scripts, and the policy that goes with it lets
+//! it load nothing else.
 
 mod asset;
 
@@ -14,6 +15,7 @@ use http::HeaderMap;
 use http::header::ACCEPT;
 
 use self::asset::Asset;
+pub(crate) use self::asset::POLICY;
 use crate::service::Service;
 
 /// Files of `web/` under their own names.
@@ -32,6 +34,7 @@ const FILES: &[(&str, &str)] = files![
     "chat/composer.js",
     "chat/meter.js",
     "chat/pager.js",
+    "chat/plain.css",
     "chat/scroll.js",
     "chat/settings.js",
     "chat/sidebar.js",
@@ -75,6 +78,8 @@ const FILES: &[(&str, &str)] = files![
 
 /// What both pages begin with.
 const BAR: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../web/shell/bar.html"));
+/// Behind this stands what browsers without scripts see.
+const PLAIN_GOES_HERE: &str = "<noscript>\n";
 const BAR_GOES_HERE: &str = "<!-- bar -->\n";
 
 const CHAT: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../web/chat/chat.html"));
@@ -82,8 +87,8 @@ const DEMO: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../web/
 
 static ASSETS: LazyLock<HashMap<&str, Asset>> = LazyLock::new(|| {
     let pages = [("/chat/chat.html", CHAT), ("/demo/demo.html", DEMO)];
-    let pages = pages.map(|(path, text)| (path, Asset::new(path, text.replacen(BAR_GOES_HERE, BAR, 1))));
-    FILES.iter().map(|(path, text)| (*path, Asset::new(path, (*text).to_owned()))).chain(pages).collect()
+    let pages = pages.map(|(path, text)| (path, Asset::new(path, &text.replacen(BAR_GOES_HERE, BAR, 1))));
+    FILES.iter().map(|(path, text)| (*path, Asset::new(path, text))).chain(pages).collect()
 });
 
 pub(crate) fn routes(router: Router<Arc<Service>>) -> Router<Arc<Service>> {
@@ -93,12 +98,17 @@ pub(crate) fn routes(router: Router<Arc<Service>>) -> Router<Arc<Service>> {
             router.route(path, get(move |headers: HeaderMap| async move { served(path, &headers) }))
         })
         .route("/demo", get(|headers: HeaderMap| async move { served("/demo/demo.html", &headers) }))
-        .route("/c/{id}", get(|headers: HeaderMap| async move { chat(&headers) }))
 }
 
 /// The page of the chat.
 pub(crate) fn chat(headers: &HeaderMap) -> Response {
     served("/chat/chat.html", headers)
+}
+
+/// The same, with what a browser without scripts is to see of it.
+pub(crate) fn chat_with(plain: &str) -> String {
+    let page = CHAT.replacen(BAR_GOES_HERE, BAR, 1);
+    page.replacen(PLAIN_GOES_HERE, &format!("{PLAIN_GOES_HERE}{plain}"), 1)
 }
 
 /// Whether who asks wants a page, as browsers do and programs do not.

@@ -3,6 +3,7 @@
 
 mod access;
 mod cancel;
+mod conversations;
 mod guard;
 mod idempotency;
 mod leak;

@@ -100,6 +100,23 @@ impl Conversations {
         transaction.commit().await.map_err(unwritable)
     }
 
+    /// Puts a turn that waits behind another one, with all that hangs on it: an answer before it took one more step. It becomes no root.
+    ///
+    /// # Errors
+    /// [`is_not_found`](Error::is_not_found): the turn, or the other one in its conversation.
+    pub async fn put_behind(&self, turn: &str, parent: &str) -> Result<()> {
+        let mut transaction = self.store.write().await?;
+        self.touch_of(&mut transaction, turn, false).await?;
+        let update = sqlx::query(
+            "UPDATE turns SET parent = $1 WHERE id = $2 AND id <> $1 AND conversation = (SELECT p.conversation FROM turns p WHERE p.id = $1)",
+        );
+        let update = update.bind(parent).bind(turn).execute(&mut *transaction).await;
+        if update.map_err(unwritable)?.rows_affected() == 0 {
+            return Err(no_turn(parent));
+        }
+        transaction.commit().await.map_err(unwritable)
+    }
+
     /// A turn is over. The first end counts: of one that has ended already nothing is changed, and it is given as it stands.
     ///
     /// # Errors

@@ -1,0 +1,210 @@
+//! The answer of a turn: its stream begun, followed to its end, and folded into the turn.
+
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use http::HeaderMap;
+use perennial_history::{Content, Conversation, Conversations, Decimal, Ended, Json, State, Turn};
+use perennial_log::{After, Reader, StreamId};
+use perennial_protocol::ErrorKind;
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+
+use super::ask::Ask;
+use super::compose::{Wanted, compose};
+use super::fold::{Folded, fold};
+use super::{Rooms, next};
+use crate::generation::{Live, OnDisconnect};
+use crate::record::Order;
+use crate::refusal::Refusal;
+use crate::service::Service;
+use crate::streams;
+
+/// An answer that comes, or whose tools run.
+#[derive(Debug)]
+pub(super) struct Watched {
+    pub(super) stream: StreamId,
+    /// The wish that it stops.
+    pub(super) stop: CancellationToken,
+    /// How it ended is in the history, and what comes next is begun.
+    pub(super) done: CancellationToken,
+}
+
+/// An answer to be made.
+pub(super) struct Job {
+    pub(super) ask: Ask,
+    pub(super) conversations: Conversations,
+    pub(super) conversation: String,
+    pub(super) turn: String,
+    /// Why there is none, where the question cannot be asked.
+    pub(super) order: Result<Order, Refusal>,
+    pub(super) watched: Arc<Watched>,
+}
+
+/// Someone who follows an answer to its end.
+pub(super) struct Watcher {
+    pub(super) service: Arc<Service>,
+    pub(super) rooms: Arc<Rooms>,
+    pub(super) conversations: Conversations,
+    pub(super) conversation: String,
+    pub(super) turn: String,
+    pub(super) ask: Ask,
+    pub(super) watched: Arc<Watched>,
+}
+
+impl Watched {
+    pub(super) fn new() -> Arc<Self> {
+        Self::of(StreamId::new())
+    }
+
+    pub(super) fn of(stream: StreamId) -> Arc<Self> {
+        Arc::new(Self { stream, stop: CancellationToken::new(), done: CancellationToken::new() })
+    }
+}
+
+impl Rooms {
+    pub(super) fn watched(&self, turn: &str) -> Option<Arc<Watched>> {
+        self.answers.lock().get(turn).cloned()
+    }
+
+    /// From now on the turn can be stopped.
+    pub(super) fn watch(&self, turn: &str, watched: &Arc<Watched>) {
+        self.answers.lock().insert(turn.to_owned(), Arc::clone(watched));
+    }
+}
+
+/// The order of an answer, if it can be asked for at all.
+pub(super) fn order(
+    service: &Service,
+    ask: &Ask,
+    conversation: &Conversation,
+    branch: &[Turn],
+    said: Option<&Content>,
+    wanted: Wanted,
+) -> Result<Order, Refusal> {
+    let body = compose(conversation, branch, said, wanted)?;
+    let headers: &HeaderMap = &ask.headers;
+    let path = "/v1/messages".to_owned();
+    streams::ordered(service, headers, ask.owner.clone(), path, body.into(), OnDisconnect::Detach)
+}
+
+/// Begins the stream of a turn that runs and has the stream's name. A turn that may not be asked for fails with that, soon; then this is false.
+///
+/// The conversation may be held meanwhile: what needs to hold it is left to the turn's own task.
+pub(super) async fn begin(service: &Arc<Service>, rooms: &Arc<Rooms>, job: Job) -> bool {
+    let Job { ask, conversations, conversation, turn, order, watched } = job;
+    rooms.watch(&turn, &watched);
+    let begun = order.and_then(|order| {
+        Live::begin_as(watched.stream, service, order, ask.credential.clone(), ask.key.as_ref(), false)
+    });
+    let gone = || Refusal::new(500, ErrorKind::Api, "the stream ended without a word");
+    let kept = match begun {
+        Ok(begun) => begun.kept.await.unwrap_or_else(|_| Err(gone())),
+        Err(refusal) => Err(refusal),
+    };
+    let is_begun = kept.is_ok();
+    let watcher = Watcher {
+        service: Arc::clone(service),
+        rooms: Arc::clone(rooms),
+        conversations,
+        conversation,
+        turn,
+        ask,
+        watched,
+    };
+    match kept {
+        Ok(()) => {
+            watcher.tell().await;
+            drop(rooms.tasks.spawn(watcher.follow()));
+        }
+        Err(refusal) => drop(rooms.tasks.spawn(watcher.refused(refusal))),
+    }
+    is_begun
+}
+
+impl Watcher {
+    pub(super) async fn tell(&self) {
+        self.rooms.changes.tell(&self.conversations, &self.conversation).await;
+    }
+
+    /// It may not even be asked for.
+    fn refused(self, refusal: Refusal) -> BoxFuture<'static, ()> {
+        let mut ended = Ended::new(State::Failed);
+        let mut error = json!({"type": refusal.kind(), "message": refusal.message()});
+        if let Some(wait) = refusal.wait() {
+            error["retry_after_ms"] = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).into();
+        }
+        ended.error = Json::of(&error).ok();
+        Box::pin(self.end(Folded { ended, calls: Vec::new() }))
+    }
+
+    /// Follows the stream to its end, whoever makes it, and does what follows from that.
+    pub(super) fn follow(self) -> BoxFuture<'static, ()> {
+        Box::pin(self.followed())
+    }
+
+    async fn followed(self) {
+        let stream = self.watched.stream;
+        let log = Arc::clone(&self.service.log);
+        let folding = async move { fold(Reader::attach(&log, stream, After::Start).await?).await };
+        let mut folding = std::pin::pin!(folding);
+        let folded = tokio::select! {
+            folded = &mut folding => folded,
+            () = self.watched.stop.cancelled() => {
+                if let Err(refusal) = streams::halt(&self.service, stream).await {
+                    tracing::warn!(%stream, reason = refusal.reason(), "a stream cannot be stopped");
+                }
+                folding.await
+            }
+        };
+        let mut folded = match folded {
+            Ok(folded) => folded,
+            Err(error) => {
+                tracing::warn!(%stream, %error, "an answer cannot be read to its end");
+                let refusal = Refusal::of_log(&error);
+                let mut ended = Ended::new(State::Interrupted);
+                ended.error = Json::of(&json!({"type": refusal.kind(), "message": refusal.message()})).ok();
+                Folded { ended, calls: Vec::new() }
+            }
+        };
+        // Its place is given back after its last record, and its bill is made before that.
+        if let Some(running) = self.service.live.get(stream) {
+            running.ended().await;
+        }
+        folded.ended.cost = self.cost().await;
+        self.end(folded).await;
+    }
+
+    /// What the stream's attempts came to; `None` where one has no price, or nobody counts.
+    async fn cost(&self) -> Option<Decimal> {
+        let ledger = self.service.ledger.as_ref()?;
+        ledger.flush().await.ok()?;
+        let rows = ledger.attempts(&self.watched.stream.to_string()).await.ok()?;
+        if rows.is_empty() { None } else { rows.iter().map(perennial_ledger::Row::cost).sum() }
+    }
+
+    /// Writes how it ended, and begins what comes next.
+    async fn end(self, folded: Folded) {
+        let guard = self.rooms.hold(&self.conversation).await;
+        let turn = match self.conversations.end(&self.turn, &folded.ended).await {
+            Ok(turn) => Some(turn),
+            Err(error) => {
+                if !error.is_not_found() {
+                    tracing::error!(turn = self.turn, %error, "the end of an answer cannot be written; it is folded again at the next start");
+                }
+                None
+            }
+        };
+        self.tell().await;
+        match turn {
+            Some(turn) => next::next(self, turn, folded.calls, guard).await,
+            None => self.over(),
+        }
+    }
+
+    /// Nothing more comes of it.
+    pub(super) fn over(self) {
+        self.rooms.answers.lock().remove(&self.turn);
+        self.watched.done.cancel();
+    }
+}

@@ -1,0 +1,100 @@
+//! From a stream's records to how its turn ended.
+
+use perennial_history::{Content, Ended, Json, State};
+use perennial_log::{Error, Kind, Outcome, Reader, Record};
+use perennial_protocol::{ContentBlock, EventDecoder, Received, Transcript};
+use serde_json::json;
+
+use crate::record::Ending;
+
+/// A stream's records on their way to a turn.
+#[derive(Default)]
+struct Fold {
+    decoder: EventDecoder,
+    transcript: Transcript,
+}
+
+/// A call that an answer ended with.
+#[derive(Clone, Debug)]
+pub(super) struct Call {
+    pub(super) id: String,
+    pub(super) name: String,
+    pub(super) input: serde_json::Value,
+}
+
+/// What an answer came to.
+#[derive(Debug)]
+pub(super) struct Folded {
+    pub(super) ended: Ended,
+    /// What it wants done before it goes on; none unless it ended for that.
+    pub(super) calls: Vec<Call>,
+}
+
+/// Reads the stream to its end, however long that takes.
+pub(super) async fn fold(mut reader: Reader) -> Result<Folded, Error> {
+    let mut fold = Fold::default();
+    while let Some(run) = reader.next().await? {
+        for record in &run {
+            fold.apply(record);
+            if let Some(outcome) = record.outcome() {
+                return Ok(fold.end(outcome, &Ending::decode(&record.payload)));
+            }
+        }
+    }
+    Ok(fold.end(Outcome::Interrupted, &Ending::default()))
+}
+
+impl Fold {
+    fn apply(&mut self, record: &Record) {
+        if record.kind != Kind::Event {
+            return;
+        }
+        let mut input = &record.payload[..];
+        while let Some(received) = self.decoder.next_event(&mut input) {
+            // What cannot be read was told to readers as a cut.
+            if let Ok(Received { event: Some(event), .. }) = received {
+                self.transcript.apply(&event);
+            }
+        }
+    }
+
+    fn end(self, outcome: Outcome, ending: &Ending) -> Folded {
+        let message = self.transcript.into_message();
+        let mut ended = Ended::new(match outcome {
+            Outcome::Completed => State::Completed,
+            Outcome::Cancelled => State::Cancelled,
+            Outcome::Failed => State::Failed,
+            _ => State::Interrupted,
+        });
+        ended.stop_reason = ending.stop_reason.clone();
+        ended.model = Some(message.model.clone()).filter(|model| !model.is_empty());
+        ended.usage = ending.usage.as_ref().and_then(|usage| Json::of(usage).ok());
+        ended.error = ending.error.as_ref().and_then(|error| {
+            Json::of(&json!({"type": error.kind, "message": error.message, "request_id": error.request_id})).ok()
+        });
+        match Content::of(&message.content) {
+            Ok(content) => ended.content = Some(content),
+            Err(error) => {
+                tracing::error!(%error, "an answer cannot be kept in the history");
+                ended.error = Json::of(&json!({"type": "api_error", "message": error.to_string()})).ok();
+            }
+        }
+        let wants = outcome == Outcome::Completed && ending.stop_reason.as_deref() == Some("tool_use");
+        let calls = if wants { calls(&message.content) } else { Vec::new() };
+        Folded { ended, calls }
+    }
+}
+
+fn calls(content: &[ContentBlock]) -> Vec<Call> {
+    let calls = content.iter().filter(|block| matches!(block, ContentBlock::ToolUse(_)));
+    calls
+        .filter_map(|block| {
+            let block = serde_json::to_value(block).ok()?;
+            Some(Call {
+                id: block["id"].as_str()?.to_owned(),
+                name: block["name"].as_str()?.to_owned(),
+                input: block["input"].clone(),
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,88 @@
+// The list of conversations, long ones, and taking them along.
+
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { test } from "node:test";
+
+import { PLAIN, ask, conversation, done, open, over, rig, saying, shown } from "./rig.mjs";
+
+const stage = rig();
+
+/** The name of a turn: a UUIDv7, as the gateway makes them. */
+let number = 0;
+const name = () => `turn_${(Date.now() + (number += 1)).toString(16).padStart(12, "0")}7000800000000${number.toString(16).padStart(7, "0")}`;
+
+test("C23: 500 turns are there within a second, and finding finds the first", async (context) => {
+  const made = await open(stage, { orders: saying("Some **words** about rivers.\n\n- one\n- two\n", "pace=instant"), settings: PLAIN });
+  await ask(made, "The needle in the first turn");
+  assert.equal(await over(made), "completed");
+  const id = new URL(made.url()).pathname.split("/").at(-1);
+  const exported = await (await fetch(`${stage.gateway.url}/v1/conversations/${id}/export`)).json();
+  const whole = exported.conversation ?? exported;
+  const [question, answer] = exported.turns ?? whole.turns;
+  const turns = [];
+  for (let at = 0; at < 250; at += 1) {
+    const asked = { ...question, id: name(), parent: turns.at(-1)?.id ?? null, content: at === 0 ? question.content : [{ type: "text", text: `Question ${at}` }] };
+    turns.push(asked, { ...answer, id: name(), parent: asked.id });
+  }
+  const long = exported.conversation ? { ...exported, conversation: { ...whole, head: turns.at(-1).id, title: "A long one" }, turns } : { ...exported, head: turns.at(-1).id, title: "A long one", turns };
+  const imported = await fetch(`${stage.gateway.url}/v1/conversations/import`, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(long) });
+  assert.ok(imported.ok, await imported.clone().text());
+  const target = await imported.json();
+  const page = await open(stage, { context: made.context(), path: "/demo" });
+  await page.goto(`${stage.gateway.url}/c/${target.data[0].id}`, { waitUntil: "commit" });
+  await page.waitForFunction(() => document.querySelectorAll(".turn").length === 500);
+  const took = await page.evaluate(
+    () =>
+      new Promise((resolve) => {
+        setTimeout(() => requestAnimationFrame(() => resolve(performance.now())));
+      }),
+  );
+  context.diagnostic(`${took.toFixed(0)} ms from navigation to 500 turns and a frame`);
+  assert.ok(took < 1500, `${took.toFixed(0)} ms`);
+  assert.ok(await page.evaluate(() => window.find("needle in the first turn")));
+  await page.waitForFunction(() => document.querySelector("#scroller").scrollTop < 200);
+  await done(made);
+});
+
+test("C24: search, rename, export, import, delete", async () => {
+  const page = await open(stage, { orders: saying("An **answer** about otters.", "pace=instant"), settings: PLAIN });
+  await ask(page, "What swims here?");
+  assert.equal(await over(page), "completed");
+  await page.waitForSelector("#conversations a[aria-current]");
+  assert.equal(await page.textContent("#conversations a[aria-current] .title"), "What swims here?");
+  await page.fill("#search", "otters");
+  await page.waitForFunction(() => document.querySelectorAll("#conversations a").length === 1);
+  await page.fill("#search", "nothing of the kind");
+  await page.waitForSelector("#conversations .none");
+  await page.fill("#search", "");
+  await page.waitForSelector("#conversations a[aria-current]");
+
+  const more = () => page.locator("#conversations li:has(a[aria-current]) .icon.more").click();
+  await page.hover("#conversations li:has(a[aria-current])");
+  await more();
+  await page.click(".menu:popover-open >> text=Rename");
+  await page.fill("dialog input", "Otters");
+  await page.keyboard.press("Enter");
+  await page.waitForFunction(() => document.querySelector("#conversations a[aria-current] .title")?.textContent === "Otters");
+
+  await more();
+  const [download] = await Promise.all([page.waitForEvent("download"), page.click(".menu:popover-open >> text=Export")]);
+  assert.equal(download.suggestedFilename(), "Otters.json");
+  const file = await readFile(await download.path());
+  const before = await page.evaluate(() => document.querySelector("tape-view").innerHTML);
+  const first = page.url();
+  await page.setInputFiles("#import-file", { name: "Otters.json", mimeType: "application/json", buffer: file });
+  await page.waitForFunction((first) => location.href !== first, first);
+  await over(page);
+  assert.equal(await page.evaluate(() => document.querySelector("tape-view").innerHTML), before);
+  assert.equal((await conversation(stage, page)).title, "Otters");
+
+  await more();
+  await page.click(".menu:popover-open >> text=Delete");
+  await page.click("dialog .danger");
+  await page.waitForFunction(() => location.pathname === "/");
+  await page.waitForFunction(() => [...document.querySelectorAll("#conversations .title")].filter(({ textContent }) => textContent === "Otters").length === 1);
+  assert.equal(await shown(page), "");
+  await done(page);
+});

@@ -1,0 +1,133 @@
+// Reloads, dead networks, restarts of the gateway, many tabs: the page is as if nothing had been.
+
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+
+import { startGateway } from "../faces/gateway.mjs";
+import { startProxy } from "../faces/proxy.mjs";
+import { PLAIN, ask, done, folder, grown, open, over, rig, settled, shown } from "./rig.mjs";
+
+const stage = rig();
+
+const ANSWER = "ttft=100ms,tps=45,jitter=0; tokens=220";
+
+/** What the whole answer is, as the gateway has it. */
+async function reference(page, url = stage.gateway.url) {
+  const { turns } = await settled(stage, page, url);
+  return turns.at(-1).content.map(({ text }) => text ?? "").join("");
+}
+
+/** The source that the page has, by way of its own Copy. */
+async function copied(page) {
+  await page.locator(".turn.assistant .copy").last().click();
+  await page.waitForSelector(".copy .said");
+  return page.evaluate(() => navigator.clipboard.readText());
+}
+
+describe("C6: a reload is not seen", { concurrency: 2 }, () => {
+  for (const share of [0.3, 0.7])
+    test(`at ${100 * share} %`, async () => {
+      const page = await open(stage, { orders: ANSWER, settings: PLAIN });
+      await ask(page, "Tell me about rivers");
+      await grown(page, share * 800);
+      const before = await shown(page);
+      await page.reload();
+      await grown(page, before.length);
+      assert.ok((await shown(page)).startsWith(before));
+      assert.equal(await page.getAttribute("#send", "aria-label"), "Stop");
+      assert.equal(await over(page), "completed");
+      assert.equal(await copied(page), await reference(page));
+      await done(page);
+    });
+
+  test("thinking that was opened stays open, and its time goes on", async () => {
+    const page = await open(stage, { orders: "ttft=0s,tps=10,jitter=0", settings: { model: "claude-sonnet-5-5", settings: { thinking: true } } });
+    await ask(page, "Why is the sky blue?");
+    await page.click(".thinking .head:not(:disabled)");
+    const before = await page.textContent(".thinking .body");
+    await page.waitForFunction(() => /[2-9] s/.test(document.querySelector(".thinking .time").textContent));
+    const seconds = Number.parseFloat(await page.textContent(".thinking .time"));
+    await page.reload();
+    await page.waitForSelector(".thinking .body:not([hidden])");
+    assert.ok((await page.textContent(".thinking .body")).startsWith(before));
+    await page.waitForFunction((seconds) => Number.parseFloat(document.querySelector(".thinking .time").textContent) >= seconds, seconds);
+    await done(page);
+  });
+});
+
+describe("C7: without a network", { concurrency: 2 }, () => {
+  test("three seconds of it: said, nothing lost, nothing twice, gone within a second", async (context) => {
+    const proxy = await startProxy(stage.gateway.url, () => null, /^$/);
+    context.after(() => proxy.stop());
+    const page = await open(stage, { url: proxy.url, orders: ANSWER, settings: PLAIN });
+    await ask(page, "Tell me about rivers");
+    await grown(page, 60);
+    // The browser's own switch lets open connections live on, and those of workers; a network that is gone does not.
+    proxy.refuse = true;
+    await page.context().setOffline(true);
+    proxy.drop();
+    await page.waitForSelector("#banner:not([hidden])");
+    assert.match(await page.textContent("#banner"), /nothing is lost/);
+    await new Promise((resolve) => setTimeout(resolve, 3000));
+    proxy.refuse = false;
+    await page.evaluate(() => addEventListener("online", () => (window.backAt = performance.now())));
+    await page.context().setOffline(false);
+    await page.waitForSelector("#banner", { state: "hidden" });
+    const took = await page.evaluate(() => performance.now() - window.backAt);
+    assert.ok(took < 1000, `${took.toFixed(0)} ms from network to connection`);
+    assert.equal(await over(page), "completed");
+    assert.equal(await copied(page), await reference(page));
+    await done(page);
+  });
+
+  test("a gateway that is killed and started again finishes the sentence on the same page", async (context) => {
+    const data = folder(context);
+    const proxyTo = async (url) => startProxy(url, () => null, /^$/);
+    let gateway = await startGateway("--data", data);
+    const proxy = await proxyTo(gateway.url);
+    context.after(async () => {
+      await proxy.stop();
+      await gateway.stop();
+    });
+    const page = await open(stage, { url: proxy.url, orders: ANSWER, settings: PLAIN });
+    await ask(page, "Tell me about rivers");
+    await grown(page, 60);
+    const before = await shown(page);
+    await gateway.kill();
+    await page.waitForSelector("#banner:not([hidden])");
+    gateway = await startGateway("--data", data);
+    proxy.to(gateway.url);
+    await page.waitForSelector("#banner", { state: "hidden" });
+    await over(page);
+    assert.ok((await shown(page)).startsWith(before.slice(0, -1)));
+    assert.equal(await copied(page), await reference(page, gateway.url));
+    await done(page);
+  });
+});
+
+test("C15: twelve tabs over HTTP/1.1 show the same live answer over two connections", async (context) => {
+  const live = /^GET \/v1\/(events|conversations\/events|streams\/[^/ ]+\/events)/;
+  let open_ = 0;
+  const proxy = await startProxy(stage.gateway.url, () => null, live);
+  context.after(() => proxy.stop());
+  const first = await open(stage, { url: proxy.url, orders: ANSWER, settings: PLAIN });
+  await ask(first, "Tell me about rivers");
+  await grown(first, 20);
+  const path = new URL(first.url()).pathname;
+  const tabs = [];
+  const times = [];
+  for (let number = 1; number < 12; number += 1) {
+    const begun = performance.now();
+    tabs.push(await open(stage, { url: proxy.url, context: first.context(), path }));
+    await grown(tabs.at(-1), 20);
+    times.push(performance.now() - begun);
+  }
+  open_ = proxy.streaming();
+  context.diagnostic(`slowest tab ${Math.max(...times).toFixed(0)} ms; ${open_} live connections`);
+  assert.ok(Math.max(...times) < 1000, `${Math.max(...times).toFixed(0)} ms for a tab`);
+  assert.ok(open_ <= 2, `${open_} live connections`);
+  for (const tab of [first, ...tabs]) assert.equal(await over(tab), "completed");
+  const texts = new Set(await Promise.all([first, ...tabs].map(shown)));
+  assert.equal(texts.size, 1);
+  await done(first);
+});

@@ -1,0 +1,126 @@
+// The chat and the demo as a person has them: the real binary with its simulator, a real browser, and what is done on the page.
+
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before } from "node:test";
+
+import { startGateway } from "../faces/gateway.mjs";
+import { startChromium } from "./chromium.mjs";
+
+/** A gateway and a browser for the tests of a file. */
+export function rig(...options) {
+  const rig = { gateway: null, browser: null };
+  before(async () => {
+    [rig.gateway, rig.browser] = await Promise.all([startGateway(...options), startChromium()]);
+  });
+  after(async () => {
+    await rig.browser?.close();
+    await rig.gateway?.stop();
+  });
+  return rig;
+}
+
+/** An answer that is written while one looks. */
+export const LIVE = "ttft=150ms,tps=60,jitter=0; tokens=220";
+
+/** One that is long enough to be scrolled in. */
+export const LONG = "ttft=50ms,tps=160,jitter=0; tokens=900";
+
+/** These words and no others, at this pace. */
+export const saying = (text, pace = "ttft=20ms,tps=120,jitter=0") => `${pace}; answer="${encodeURIComponent(text).replace(/[!'()*]/g, (letter) => `%${letter.charCodeAt(0).toString(16)}`)}"`;
+
+export const DESK = { viewport: { width: 1200, height: 800 } };
+export const PHONE = { viewport: { width: 390, height: 844 }, deviceScaleFactor: 1, isMobile: true, hasTouch: true };
+
+/**
+ * Opens a page in a browser profile of its own (or in `context`), and sees to it that nothing goes wrong unseen.
+ * @param {{ path?: string, orders?: string, context?: object, settings?: object, url?: string, view?: object, keys?: Record<string, string> }} given `orders` is what the simulator is told.
+ */
+export async function open(rig, { path = "/", orders, context, settings, url = rig.gateway.url, view = DESK, keys = {} } = {}) {
+  context ??= await rig.browser.newContext({ ...view, permissions: ["clipboard-read", "clipboard-write"] });
+  if (settings || Object.keys(keys).length > 0)
+    await context.addInitScript(
+      ({ settings, keys }) => {
+        if (settings && !localStorage.getItem("defaults")) localStorage.setItem("defaults", JSON.stringify({ model: "claude-haiku-5-5", system: null, ...settings, settings: { thinking: false, max_tokens: 60000, tools: [], ...settings.settings } }));
+        for (const [key, value] of Object.entries(keys)) if (!localStorage.getItem(key)) localStorage.setItem(key, value);
+      },
+      { settings, keys },
+    );
+  const page = await context.newPage();
+  const problems = [];
+  page.on("pageerror", (error) => problems.push(error));
+  page.on("console", (message) => /Content Security Policy|Refused to/.test(message.text()) && problems.push(message.text()));
+  Object.assign(page, { problems });
+  if (orders !== undefined) await order(page, orders);
+  await page.goto(`${url}${path}`);
+  return page;
+}
+
+/** What the simulator is told from now on. Each question is another one for it, so that `times=1` counts from anew. */
+export async function order(page, orders) {
+  await page.setExtraHTTPHeaders(orders ? { "perennial-sim": orders, "perennial-sim-key": `${Math.random()}` } : {});
+}
+
+/** A plain model without thinking, unless a test wants more. */
+export const PLAIN = { model: "claude-haiku-5-5" };
+
+export async function ask(page, text) {
+  await page.fill("#message", text);
+  await page.click("#send");
+}
+
+/** Asks on, while an answer comes: the button is another one then. */
+export async function enter(page, text) {
+  await page.fill("#message", text);
+  await page.press("#message", "Enter");
+}
+
+export const answers = (page) => page.locator(".turn.assistant");
+
+/** Text as it stands in the last answer. */
+export const shown = (page) => page.evaluate(() => [...document.querySelectorAll(".turn.assistant tape-view")].map((view) => view.textContent).join("\n"));
+
+/** Waits until the last answer has so many characters. */
+export async function grown(page, characters) {
+  await page.waitForFunction((characters) => ([...document.querySelectorAll(".turn.assistant")].at(-1)?.querySelector("tape-view")?.textContent.length ?? 0) >= characters, characters);
+}
+
+/** Waits until the last answer is over, and says how. */
+export async function over(page) {
+  const handle = await page.waitForFunction(() => {
+    const state = [...document.querySelectorAll(".turn.assistant")].at(-1)?.dataset.state;
+    return state && !["running", "queued"].includes(state) ? state : null;
+  });
+  return handle.jsonValue();
+}
+
+/** What the gateway says of the conversation that is shown. */
+export async function conversation(rig, page, url = rig.gateway.url) {
+  const id = new URL(page.url()).pathname.split("/").at(-1);
+  const answer = await fetch(`${url}/v1/conversations/${id}`);
+  assert.equal(answer.status, 200);
+  return answer.json();
+}
+
+/** The same, as soon as no answer is being made in it any more. */
+export async function settled(rig, page, url = rig.gateway.url) {
+  for (;;) {
+    const known = await conversation(rig, page, url);
+    if (known.turns.every(({ state }) => state !== "running" && state !== "queued")) return known;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+export async function done(page) {
+  assert.deepEqual(page.problems, []);
+  await page.context().close();
+}
+
+/** A folder that goes with the test. */
+export function folder(context) {
+  const path = mkdtempSync(join(tmpdir(), "perennial-pages-"));
+  context.after(() => rmSync(path, { recursive: true, force: true }));
+  return path;
+}

@@ -1,0 +1,108 @@
+// Stop means stop, in any state and from anywhere; and what is written meanwhile waits its turn.
+
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+
+import { LIVE, PLAIN, answers, ask, done, enter, grown, open, order, over, rig, settled } from "./rig.mjs";
+
+const stage = rig();
+
+const SLOW = "ttft=0s,tps=15,jitter=0; tokens=400";
+
+/** Presses Esc and says how long the button took to be Send again. */
+async function escape(page) {
+  await page.evaluate(() => {
+    window.back = new Promise((resolve) => {
+      const begun = performance.now();
+      const look = () => (document.querySelector("#send").getAttribute("aria-label") === "Send" ? resolve(performance.now() - begun) : setTimeout(look, 5));
+      addEventListener("keydown", ({ key }) => key === "Escape" && look(), { capture: true });
+    });
+  });
+  await page.keyboard.press("Escape");
+  return page.evaluate(() => window.back);
+}
+
+/** The upstream was left: the stream has ended as the gateway has it. */
+async function stopped(page) {
+  assert.equal(await over(page), "cancelled");
+  const { turns } = await settled(stage, page);
+  const last = turns.at(-1);
+  assert.equal(last.state, "cancelled");
+  const stream = await (await fetch(`${stage.gateway.url}/v1/streams/${last.stream}`)).json();
+  assert.equal(stream.state, "cancelled");
+  return last;
+}
+
+describe("C5: stop", { concurrency: 2 }, () => {
+  for (const [when, orders, settings, ready] of [
+    ["before the first token", "stall@headers", PLAIN, (page) => page.waitForFunction(() => document.querySelector(".turn.assistant .status")?.textContent.startsWith("Waiting"))],
+    ["in mid-text", SLOW, PLAIN, (page) => grown(page, 30)],
+    ["in mid-thinking", "ttft=0s,tps=6,jitter=0", { model: "claude-sonnet-5-5", settings: { thinking: true } }, (page) => page.waitForFunction(() => document.querySelector(".thinking .ticker")?.textContent.length > 5)],
+    ["in mid-tool", "tools=all; ttft=0s,tps=3,jitter=0", { ...PLAIN, settings: { tools: ["calculator"] } }, (page) => page.waitForSelector(".tool[data-state=writing]")],
+  ])
+    test(when, async () => {
+      const page = await open(stage, { orders, settings });
+      await ask(page, "What is 12 * 34, and why?");
+      await ready(page);
+      const took = await escape(page);
+      assert.ok(took < 200, `${took.toFixed(0)} ms until the button was Send`);
+      await stopped(page);
+      await page.reload();
+      assert.equal(await over(page), "cancelled");
+      assert.match(await page.textContent(".trouble"), /Stopped by you/);
+      await order(page, LIVE);
+      await enter(page, "Another question");
+      await page.waitForFunction(() => document.querySelectorAll(".turn.assistant").length >= 2);
+      assert.equal(await over(page), "completed");
+      await done(page);
+    });
+
+  test("from another tab", async () => {
+    const page = await open(stage, { orders: SLOW, settings: PLAIN });
+    await ask(page, "Tell me about rivers");
+    await grown(page, 20);
+    const other = await open(stage, { context: page.context(), path: new URL(page.url()).pathname });
+    await other.waitForSelector("#send[aria-label=Stop]");
+    await other.click("#send");
+    await stopped(page);
+    assert.equal(await over(other), "cancelled");
+    await done(page);
+  });
+
+  test("what was there is kept, and Continue goes on", async () => {
+    const page = await open(stage, { orders: SLOW, settings: PLAIN });
+    await ask(page, "Tell me about rivers");
+    await grown(page, 40);
+    await page.keyboard.press("Escape");
+    const { content } = await stopped(page);
+    assert.ok(content.map(({ text }) => text ?? "").join("").length >= 30);
+    await order(page, "pace=instant");
+    await page.click(".trouble [data-action=continue]");
+    await page.waitForFunction(() => [...document.querySelectorAll(".turn.assistant")].at(-1)?.dataset.state === "completed");
+    await done(page);
+  });
+});
+
+describe("C22: queue while an answer comes", { concurrency: 2 }, () => {
+  test("a message waits, and is sent at the end", async () => {
+    const page = await open(stage, { orders: LIVE, settings: PLAIN });
+    await ask(page, "Tell me about rivers");
+    await grown(page, 20);
+    await enter(page, "And about lakes");
+    await page.waitForSelector(".turn.assistant[data-state=queued]");
+    assert.match(await answers(page).last().textContent(), /Queued/);
+    await page.waitForFunction(() => [...document.querySelectorAll(".turn.assistant")].map(({ dataset }) => dataset.state).join() === "completed,completed");
+    await done(page);
+  });
+
+  test("and can be taken back", async () => {
+    const page = await open(stage, { orders: SLOW, settings: PLAIN });
+    await ask(page, "Tell me about rivers");
+    await grown(page, 20);
+    await enter(page, "And about lakes");
+    await page.click(".turn.assistant[data-state=queued] .cancel");
+    await page.waitForFunction(() => document.querySelectorAll(".turn.assistant")[1]?.dataset.state === "cancelled");
+    assert.equal(await answers(page).first().getAttribute("data-state"), "running");
+    await done(page);
+  });
+});
