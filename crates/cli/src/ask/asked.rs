@@ -9,6 +9,9 @@ use crate::history::Place;
 use crate::question::{self, Fetcher, Request, Schema, Settings, Template, Words};
 use crate::record::{self, Past};
 
+/// Names the model where nothing that is nearer does.
+const MODEL: &str = "PERENNIAL_MODEL";
+
 /// What is asked, and what is kept of it.
 pub(super) struct Asked {
     pub(super) request: Request,
@@ -92,7 +95,7 @@ fn words(args: &AskArgs, template: &mut Template) -> Result<Words, Failure> {
     Ok(Words { prompt, context, fragments, attachments })
 }
 
-/// A flag before the template, the template before what the conversation began with, that before what is usual.
+/// A flag before the template, the template before what the conversation began with, that before the environment and what is usual.
 fn settings(args: &AskArgs, template: Template, past: Option<&Past>) -> Settings {
     let began = |name| past.and_then(|past| past.setting(name));
     let past_model = past.map(|past| past.conversation.model.clone()).filter(|model| !model.is_empty());
@@ -106,6 +109,7 @@ fn settings(args: &AskArgs, template: Template, past: Option<&Past>) -> Settings
             .clone()
             .or(template.model)
             .or(past_model)
+            .or_else(|| std::env::var(MODEL).ok().filter(|model| !model.is_empty()))
             .unwrap_or_else(|| question::DEFAULT_MODEL.to_owned()),
         max_tokens: args.max_tokens.or(template.max_tokens).unwrap_or(question::DEFAULT_MAX_TOKENS),
         system: args
