@@ -36,7 +36,7 @@ The end.
 ";
 
 /// Holds a screen against a file; `PERENNIAL_GOLDEN=write` writes it anew.
-fn golden(name: &str, screen: &str) {
+pub(crate) fn golden(name: &str, screen: &str) {
     let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/terminal/golden").join(name);
     if std::env::var_os("PERENNIAL_GOLDEN").is_some_and(|value| value == "write") {
         std::fs::write(&file, screen).unwrap();
