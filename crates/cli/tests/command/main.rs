@@ -3,6 +3,7 @@
 
 mod ask;
 mod config;
+mod conversations;
 mod decode;
 mod doctor;
 mod explain;

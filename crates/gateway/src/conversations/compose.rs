@@ -106,7 +106,8 @@ pub(super) fn compose(
         tool_choice,
         messages,
     };
-    serde_json::to_vec(&body).map_err(|error| Refusal::invalid(format!("the request cannot be written: {error}")))
+    serde_json::to_vec(&body)
+        .map_err(|error| Refusal::invalid(format!("the request cannot be written: {error}")))
 }
 
 /// Whether all blocks of a turn came to their ends.
@@ -140,8 +141,7 @@ struct Messages {
 
 impl Messages {
     fn add(&mut self, role: Role, content: &Content, is_whole: bool) -> Result<(), Refusal> {
-        let blocks: Vec<Box<RawValue>> =
-            content.as_json().read().map_err(|error| super::refused(&error))?;
+        let blocks: Vec<Box<RawValue>> = content.as_json().read().map_err(|error| super::refused(&error))?;
         let mut kept = Vec::with_capacity(blocks.len());
         let mut calls = Vec::new();
         let mut answered = Vec::new();
@@ -219,7 +219,9 @@ fn kind(raw: &RawValue) -> String {
 }
 
 fn not_carried_out(call: String) -> Result<Box<RawValue>, Refusal> {
-    raw(&json!({"type": "tool_result", "tool_use_id": call, "is_error": true, "content": "This call was not carried out."}))
+    raw(
+        &json!({"type": "tool_result", "tool_use_id": call, "is_error": true, "content": "This call was not carried out."}),
+    )
 }
 
 fn raw(value: &Value) -> Result<Box<RawValue>, Refusal> {
@@ -255,7 +257,8 @@ mod tests {
 
     #[test]
     fn blocks_go_up_to_the_byte() {
-        let thought = r#"[{"type": "thinking","thinking":"caf\u00e9","signature":"s=="},{"type":"text","text":"A"}]"#;
+        let thought =
+            r#"[{"type": "thinking","thinking":"caf\u00e9","signature":"s=="},{"type":"text","text":"A"}]"#;
         let branch = [
             turn("user", "completed", None, r#"[{"type":"text","text":"Q"}]"#),
             turn("assistant", "completed", Some("end_turn"), thought),
@@ -263,14 +266,18 @@ mod tests {
         ];
         let body = composed("claude-sonnet-5-5", json!({"max_tokens": 7}), &branch, Wanted::Answer);
         assert!(body.contains(thought), "{body}");
-        assert!(body.starts_with(r#"{"model":"claude-sonnet-5-5","max_tokens":7,"stream":true,"messages":["#), "{body}");
+        assert!(
+            body.starts_with(r#"{"model":"claude-sonnet-5-5","max_tokens":7,"stream":true,"messages":["#),
+            "{body}"
+        );
     }
 
     #[test]
     fn what_was_cut_goes_up_without_what_is_refused() {
         let asked = turn("user", "completed", None, r#"[{"type":"text","text":"Q"}]"#);
         let half = r#"[{"type":"thinking","thinking":"hm","signature":""},{"type":"text","text":"So"},{"type":"tool_use","id":"t","name":"n","input":{"INVALID_JSON":"{"}}]"#;
-        let only_thought = r#"[{"type":"thinking","thinking":"hm","signature":"s"},{"type":"text","text":" "}]"#;
+        let only_thought =
+            r#"[{"type":"thinking","thinking":"hm","signature":"s"},{"type":"text","text":" "}]"#;
         for (state, stop_reason, content, roles) in [
             ("cancelled", None, half, vec!["user", "assistant", "user"]),
             ("completed", Some("max_tokens"), half, vec!["user", "assistant", "user"]),
@@ -279,9 +286,13 @@ mod tests {
         ] {
             let branch = [asked.clone(), turn("assistant", state, stop_reason, content), asked.clone()];
             let body: Value =
-                serde_json::from_str(&composed("claude-sonnet-5-5", json!({}), &branch, Wanted::Answer)).unwrap();
+                serde_json::from_str(&composed("claude-sonnet-5-5", json!({}), &branch, Wanted::Answer))
+                    .unwrap();
             let messages = body["messages"].as_array().unwrap();
-            assert_eq!(messages.iter().map(|message| message["role"].as_str().unwrap()).collect::<Vec<_>>(), roles);
+            assert_eq!(
+                messages.iter().map(|message| message["role"].as_str().unwrap()).collect::<Vec<_>>(),
+                roles
+            );
             assert!(!body.to_string().contains("INVALID_JSON") && !body.to_string().contains("hm"), "{body}");
         }
     }
@@ -296,11 +307,19 @@ mod tests {
             turn("user", "completed", None, given),
         ];
         for until in [2, 3] {
-            let body: Value =
-                serde_json::from_str(&composed("claude-sonnet-5-5", json!({}), &branch[..until], Wanted::Answer)).unwrap();
+            let body: Value = serde_json::from_str(&composed(
+                "claude-sonnet-5-5",
+                json!({}),
+                &branch[..until],
+                Wanted::Answer,
+            ))
+            .unwrap();
             let results = body["messages"][2]["content"].as_array().unwrap();
             assert_eq!(results.iter().map(|one| &one["tool_use_id"]).collect::<Vec<_>>(), ["t1", "t2"]);
-            assert_eq!((&results[0]["is_error"], results[1]["is_error"].is_null()), (&json!(true), until == 3));
+            assert_eq!(
+                (&results[0]["is_error"], results[1]["is_error"].is_null()),
+                (&json!(true), until == 3)
+            );
         }
     }
 
@@ -311,9 +330,13 @@ mod tests {
             turn("assistant", "cancelled", None, r#"[{"type":"text","text":"So far "}]"#),
         ];
         let last = |model, settings| {
-            let body: Value = serde_json::from_str(&composed(model, settings, &branch, Wanted::Rest)).unwrap();
+            let body: Value =
+                serde_json::from_str(&composed(model, settings, &branch, Wanted::Rest)).unwrap();
             let last = body["messages"].as_array().unwrap().last().unwrap().clone();
-            (last["role"].as_str().unwrap().to_owned(), last["content"][0]["text"].as_str().unwrap().to_owned())
+            (
+                last["role"].as_str().unwrap().to_owned(),
+                last["content"][0]["text"].as_str().unwrap().to_owned(),
+            )
         };
         assert_eq!(last("claude-haiku-4-5", json!({})), ("assistant".to_owned(), "So far".to_owned()));
         let go_on = ("user".to_owned(), GO_ON.to_owned());
@@ -325,12 +348,25 @@ mod tests {
     fn thinking_has_the_form_of_the_models_generation() {
         for (model, settings, thinking) in [
             ("claude-sonnet-5-5", json!({}), Value::Null),
-            ("claude-sonnet-5-5", json!({"thinking": true}), json!({"type": "adaptive", "display": "summarized"})),
-            ("claude-sonnet-5-5", json!({"thinking": "omitted"}), json!({"type": "adaptive", "display": "omitted"})),
-            ("claude-haiku-4-5", json!({"thinking": true, "max_tokens": 500}), json!({"type": "enabled", "budget_tokens": 1024})),
+            (
+                "claude-sonnet-5-5",
+                json!({"thinking": true}),
+                json!({"type": "adaptive", "display": "summarized"}),
+            ),
+            (
+                "claude-sonnet-5-5",
+                json!({"thinking": "omitted"}),
+                json!({"type": "adaptive", "display": "omitted"}),
+            ),
+            (
+                "claude-haiku-4-5",
+                json!({"thinking": true, "max_tokens": 500}),
+                json!({"type": "enabled", "budget_tokens": 1024}),
+            ),
         ] {
             let branch = [turn("user", "completed", None, r#"[{"type":"text","text":"Q"}]"#)];
-            let body: Value = serde_json::from_str(&composed(model, settings, &branch, Wanted::Answer)).unwrap();
+            let body: Value =
+                serde_json::from_str(&composed(model, settings, &branch, Wanted::Answer)).unwrap();
             assert_eq!(body["thinking"], thinking, "{model}");
             assert!(body["thinking"]["budget_tokens"].as_u64() < body["max_tokens"].as_u64());
         }

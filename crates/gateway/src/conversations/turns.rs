@@ -75,7 +75,8 @@ pub(crate) async fn create(
         let ask = Ask::of(&service, &caller, &head.headers);
         let made = asked(&service, &rooms, conversations, id, ask, question).await?;
         let status = if made.is_repeated { StatusCode::OK } else { StatusCode::CREATED };
-        let shown = Shown { user: shown::turn(&made.user, false), assistant: shown::turn(&made.assistant, false) };
+        let shown =
+            Shown { user: shown::turn(&made.user, false), assistant: shown::turn(&made.assistant, false) };
         Ok(json(status, &shown))
     })
     .await
@@ -87,8 +88,11 @@ fn question(body: &Bytes, headers: &HeaderMap) -> Result<Question, Refusal> {
         Ok(text) => Content::text(&text),
         Err(_) => Content::from_json(asked.content.get()).map_err(|error| refused(&error))?,
     };
-    let blocks: Vec<Block> = content.as_json().read().map_err(|_| Refusal::invalid("content: each block has a `type`"))?;
-    let says = |block: &Block| block.kind != "text" || block.text.as_deref().is_some_and(|text| !text.trim().is_empty());
+    let blocks: Vec<Block> =
+        content.as_json().read().map_err(|_| Refusal::invalid("content: each block has a `type`"))?;
+    let says = |block: &Block| {
+        block.kind != "text" || block.text.as_deref().is_some_and(|text| !text.trim().is_empty())
+    };
     if !blocks.iter().any(says) {
         return Err(Refusal::invalid("content: a text, or content blocks; there is nothing to ask"));
     }
@@ -162,7 +166,9 @@ async fn make(
         return Err(busy("an answer is running on this branch: wait for it, stop it, or send `queue`: true"));
     }
     if waits && branch.last().is_none_or(|last| last.role != Role::Assistant) {
-        return Err(busy("a question that waits goes behind the answer that it waits for: give that as `parent`"));
+        return Err(busy(
+            "a question that waits goes behind the answer that it waits for: give that as `parent`",
+        ));
     }
     let watched = Watched::new();
     let order = if waits {

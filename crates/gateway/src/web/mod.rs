@@ -156,7 +156,8 @@ mod tests {
         for page in [CHAT, DEMO] {
             assert_eq!(page.matches(BAR_GOES_HERE).count(), 1);
             let whole = page.replacen(BAR_GOES_HERE, BAR, 1);
-            for forbidden in ["<style", " style=", " onclick=", "javascript:", "//cdn", "http://", "https://"] {
+            for forbidden in ["<style", " style=", " onclick=", "javascript:", "//cdn", "http://", "https://"]
+            {
                 assert!(!whole.contains(forbidden), "{forbidden}");
             }
             for script in whole.split("<script").skip(1) {
@@ -168,7 +169,9 @@ mod tests {
     #[test]
     fn what_pages_name_is_there() {
         for page in [CHAT, DEMO, BAR] {
-            for part in page.split(['"', '#']).filter(|part| part.starts_with("/shell/") || part.ends_with(".css")) {
+            for part in
+                page.split(['"', '#']).filter(|part| part.starts_with("/shell/") || part.ends_with(".css"))
+            {
                 assert!(ASSETS.contains_key(part), "{part}");
             }
         }
