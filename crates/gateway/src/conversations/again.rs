@@ -91,8 +91,7 @@ async fn make(
     }
     let mut new = NewTurn::assistant(compose::model(&conversation));
     if let Some(key) = key {
-        new.id =
-            name(&conversations, &turn.id, &key, if again == Again::Retry { "retry" } else { "continue" });
+        new.id = name(&conversations, &turn.id, &key, if again == Again::Retry { 0 } else { 1 });
         match conversations.turn(&new.id).await {
             Ok(made) => return Ok((made, true)),
             Err(error) if error.is_not_found() => {}

@@ -115,14 +115,17 @@ pub(super) fn key(headers: &HeaderMap) -> Result<Option<String>, Refusal> {
 }
 
 /// The name of a turn that a request with this key makes: the same for the same, so that it cannot be made twice.
-pub(super) fn name(conversations: &Conversations, conversation: &str, key: &str, which: &str) -> String {
+///
+/// Of two that it makes the one with the greater number is sorted behind the other.
+pub(super) fn name(conversations: &Conversations, of: &str, key: &str, number: u8) -> String {
     let mut hash = Sha256::new();
-    for part in [conversations.owner(), conversation, key, which] {
+    for part in [conversations.owner(), of, key] {
         hash.update(part.as_bytes());
         hash.update(b"\0");
     }
     let mut id = [0; 16];
     id.iter_mut().zip(hash.finalize()).for_each(|(byte, hashed)| *byte = hashed);
+    id[15] = number;
     format!("turn_{}", uuid::Builder::from_random_bytes(id).into_uuid().simple())
 }
 
@@ -153,8 +156,8 @@ async fn make(
     let mut user = NewTurn::user(content);
     let mut assistant = NewTurn::assistant(compose::model(&conversation));
     if let Some(key) = &key {
-        user.id = name(&conversations, id, key, "user");
-        assistant.id = name(&conversations, id, key, "assistant");
+        user.id = name(&conversations, id, key, 0);
+        assistant.id = name(&conversations, id, key, 1);
         if let Some(made) = repeated(&conversations, &user, &assistant.id).await? {
             return Ok(made);
         }

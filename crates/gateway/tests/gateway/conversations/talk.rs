@@ -4,7 +4,7 @@ use perennial_sim::Phase;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{asked, is_open, rig, text, turn, turns};
+use super::{asked, rig, text, turn, turns};
 use crate::native::Growing;
 use crate::rig::{Rig, receive};
 
