@@ -27,7 +27,8 @@ pub(crate) async fn settle(service: &Arc<Service>) {
     let (waiting, running): (Vec<_>, Vec<_>) =
         left.into_iter().partition(|left| left.turn.state == State::Queued);
     for left in running {
-        if left.holder != Holder::Other && rooms.watched(&left.turn.id).is_none() {
+        // One of this process is watched, or will be in a moment.
+        if !matches!(left.holder, Holder::Other | Holder::This) && rooms.watched(&left.turn.id).is_none() {
             follow(service, rooms, rooms.history.of(&left.owner), left.turn, left.holder).await;
         }
     }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{asked, rig, text, turn, turns};
 use crate::native::Growing;
-use crate::rig::{Rig, receive};
+use crate::rig::{PATIENCE, Rig, receive};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_question_is_answered_by_a_stream_and_kept() {
@@ -215,4 +215,25 @@ async fn a_conversation_is_changed_exported_imported_and_deleted() {
     assert_eq!(rig.say(Method::DELETE, &path, &json!({}), "").await.status, 204);
     feed.until("\"deleted\":true").await;
     assert_eq!(rig.get(&path).await.status, 404);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_terminal_reads_the_answer_as_it_comes() {
+    let rig = rig(|gateway| gateway).await;
+    let id = rig.talk(json!({})).await;
+    let made = rig.tell(&id, json!({"content": "Write about the sea."}), "stall@event=12").await;
+    let mut reading = Growing::open(rig.call(Method::GET, &format!("/c/{id}"))).await;
+    assert_eq!(reading.stream(), made["assistant"]["stream"].as_str().unwrap());
+    let piece =
+        tokio::time::timeout(PATIENCE, reading.response.chunk()).await.expect("some of it comes").unwrap();
+    assert!(piece.is_some_and(|piece| !piece.is_empty()));
+    assert_eq!(turn(&rig.conversation(&id).await, &made["assistant"]["id"])["state"], "running");
+    let answer = made["assistant"]["id"].as_str().unwrap();
+    rig.say(Method::POST, &format!("/v1/conversations/{id}/turns/{answer}/stop"), &json!({}), "").await;
+    // What is not whole does not end like something that is.
+    let ended = async {
+        while reading.response.chunk().await?.is_some() {}
+        Ok::<_, reqwest::Error>(())
+    };
+    assert!(tokio::time::timeout(PATIENCE, ended).await.expect("it ends").is_err());
 }
