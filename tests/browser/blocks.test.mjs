@@ -58,7 +58,7 @@ describe("C10: thinking", { concurrency: 2 }, () => {
 
 describe("C11: tools", { concurrency: 2 }, () => {
   test("a card from the first moment, arguments as they come, the result, and the text after it", async () => {
-    const page = await open(stage, { orders: "ttft=0s,tps=25,jitter=0", settings: { ...PLAIN, settings: { tools: ["calculator"] } } });
+    const page = await open(stage, { orders: "ttft=0s,tps=6,jitter=0", settings: { ...PLAIN, settings: { tools: ["calculator"] } } });
     await ask(page, "What is 12 * 34? Use the calculator.");
     await page.waitForSelector(".tool[data-state=writing]");
     const seen = await page.evaluate(

@@ -18,14 +18,14 @@ test("C23: 500 turns are there within a second, and finding finds the first", as
   assert.equal(await over(made), "completed");
   const id = new URL(made.url()).pathname.split("/").at(-1);
   const exported = await (await fetch(`${stage.gateway.url}/v1/conversations/${id}/export`)).json();
-  const whole = exported.conversation ?? exported;
-  const [question, answer] = exported.turns ?? whole.turns;
+  const [whole] = exported.conversations;
+  const [question, answer] = whole.turns;
   const turns = [];
   for (let at = 0; at < 250; at += 1) {
     const asked = { ...question, id: name(), parent: turns.at(-1)?.id ?? null, content: at === 0 ? question.content : [{ type: "text", text: `Question ${at}` }] };
     turns.push(asked, { ...answer, id: name(), parent: asked.id });
   }
-  const long = exported.conversation ? { ...exported, conversation: { ...whole, head: turns.at(-1).id, title: "A long one" }, turns } : { ...exported, head: turns.at(-1).id, title: "A long one", turns };
+  const long = { ...exported, conversations: [{ conversation: { ...whole.conversation, head: turns.at(-1).id, title: "A long one" }, turns }] };
   const imported = await fetch(`${stage.gateway.url}/v1/conversations/import`, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(long) });
   assert.ok(imported.ok, await imported.clone().text());
   const target = await imported.json();

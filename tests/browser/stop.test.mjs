@@ -13,9 +13,12 @@ const SLOW = "ttft=0s,tps=15,jitter=0; tokens=400";
 async function escape(page) {
   await page.evaluate(() => {
     window.back = new Promise((resolve) => {
-      const begun = performance.now();
-      const look = () => (document.querySelector("#send").getAttribute("aria-label") === "Send" ? resolve(performance.now() - begun) : setTimeout(look, 5));
-      addEventListener("keydown", ({ key }) => key === "Escape" && look(), { capture: true });
+      const button = document.querySelector("#send");
+      addEventListener("keydown", ({ key }) => {
+        if (key !== "Escape") return;
+        const begun = performance.now();
+        new MutationObserver(() => button.getAttribute("aria-label") === "Send" && resolve(performance.now() - begun)).observe(button, { attributeFilter: ["aria-label"] });
+      }, { capture: true });
     });
   });
   await page.keyboard.press("Escape");

@@ -39,7 +39,7 @@ export const conversations = {
   /** @param {any} exported */
   import: (exported) => request("POST", "/import", exported),
   /** @param {string} id */
-  exportUrl: (id) => `/v1/conversations${at(id, "/export")}`,
+  export: (id) => request("GET", at(id, "/export")),
 };
 
 export const turns = {

@@ -1,11 +1,13 @@
 // The chat page: which conversation is shown, what was sent, what is stopped, and who is told.
 
 import { find, icon, make, say } from "../shell/elements.js";
-import { dialog, session, shell, showConnection } from "../shell/shell.js";
+import { session } from "../shell/shell.js";
 import { Live } from "../live/live.js";
 import { Announcer } from "./announcer.js";
 import { conversations, key, turns } from "./api.js";
 import { Composer } from "./composer.js";
+import { keys } from "./keys.js";
+import { askKey, follow } from "./presence.js";
 import { Scroll } from "./scroll.js";
 import { defaults, modelsOf, openSettings, summary } from "./settings.js";
 import { Sidebar } from "./sidebar.js";
@@ -231,41 +233,12 @@ function settings() {
   });
 }
 
-/** A gateway with keys asks for one; it stays in this tab. */
-function askKey() {
-  if (document.querySelector("dialog[open]")) return;
-  const field = make("input", { type: "text", "aria-label": "Key", autocomplete: "off" });
-  const form = make("form", { class: "rename" }, field, make("button", { type: "submit", class: "button main" }, "Go on"));
-  form.onsubmit = (event) => {
-    event.preventDefault();
-    sessionStorage.setItem("key", field.value.trim());
-    location.reload();
-  };
-  dialog("This gateway asks for a key", make("p", {}, "It stays in this tab, and is gone with it."), form);
-}
-
 live.onchange = (/** @type {import("../live/live.js").Change} */ { id, hello, deleted }) => {
   sidebar.soon();
   if (id === current && deleted) return fresh();
   if (current && (hello || id === current)) void load();
 };
-live.onconnection = (/** @type {string} */ state) => {
-  const away = state === "waiting" || !navigator.onLine;
-  const banner = find("#banner");
-  banner.hidden = !away;
-  say(banner, away ? (navigator.onLine ? "Reconnecting. Answers go on meanwhile, and nothing is lost." : "No network. Answers go on meanwhile, and nothing is lost.") : "");
-  if (away) showConnection("waiting", "reconnecting");
-  else if (state === "open") showConnection("connected", "connected");
-  else if (state === "refused") askKeyOnce();
-  else showConnection("connecting", "connecting");
-};
-let asked = false;
-function askKeyOnce() {
-  showConnection("offline", "not allowed");
-  if (!asked && known?.keys) askKey();
-  asked = true;
-}
-for (const event of ["online", "offline"]) addEventListener(event, () => live.onconnection(live.state));
+follow(live, () => known?.keys === true);
 
 scroll.onchange = () => {
   const { below } = scroll;
@@ -278,24 +251,7 @@ find("#pill").onclick = () => scroll.follow();
 find("#settings").onclick = () => settings();
 find("#suggestions").append(...SUGGESTIONS.map((words) => make("button", { type: "button", onclick: () => void send(words) }, words)));
 
-shell("chat", [
-  ["Enter", "Send, or queue while an answer comes"],
-  ["Shift Enter", "A new line"],
-  ["Esc", "Stop the answer"],
-  ["End", "To the end, and follow it"],
-  ["/", "Write"],
-  ["N", "New chat"],
-  ["F", "Search conversations"],
-]);
-addEventListener("keydown", (event) => {
-  if (event.isComposing || document.querySelector("dialog[open], :popover-open")) return;
-  if (event.key === "Escape") return document.body.classList.contains("drawer-open") ? sidebar.close() : void stop();
-  const typing = event.target instanceof Element && event.target.closest("input, textarea, select");
-  if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
-  if (event.key === "/") (event.preventDefault(), composer.field.focus());
-  if (event.key === "n") (event.preventDefault(), fresh());
-  if (event.key === "f") (event.preventDefault(), find("#search").focus());
-});
+keys({ stop: () => void stop(), fresh: () => fresh(), sidebar, field: composer.field });
 addEventListener("pagehide", remember);
 addEventListener("popstate", () => route());
 

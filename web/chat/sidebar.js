@@ -108,7 +108,7 @@ export class Sidebar {
     const entry = (/** @type {string} */ symbol, /** @type {string} */ words, /** @type {() => void} */ act, danger = false) =>
       menu.append(make("button", { type: "button", role: "menuitem", class: danger ? "danger" : null, onclick: () => (menu.hidePopover(), act()) }, icon(symbol), words));
     entry("edit", "Rename", () => this.#rename(conversation));
-    entry("export", "Export", () => exported(conversation));
+    entry("export", "Export", () => void exported(conversation).catch((error) => this.on.complain(error.message)));
     entry("trash", "Delete", () => this.#remove(conversation), true);
     const button = iconButton("more", `More about ${title || "this conversation"}`, { popovertarget: menu.id, class: "quiet icon more" });
     menu.addEventListener("beforetoggle", () => {
@@ -165,11 +165,12 @@ export class Sidebar {
 }
 
 /** @param {any} conversation */
-function exported({ id, title }) {
-  const link = make("a", { href: conversations.exportUrl(id), download: `${(title || "conversation").replace(/[^\p{L}\p{N} _-]/gu, "").slice(0, 60).trim() || "conversation"}.json` });
-  document.body.append(link);
-  link.click();
-  link.remove();
+async function exported({ id, title }) {
+  const whole = await conversations.export(id);
+  const name = (title || "conversation").replace(/[^\p{L}\p{N} _-]/gu, "").slice(0, 60).trim() || "conversation";
+  const href = URL.createObjectURL(new Blob([JSON.stringify(whole, null, 1)], { type: "application/json" }));
+  make("a", { href, download: `${name}.json` }).click();
+  setTimeout(() => URL.revokeObjectURL(href), 60_000);
 }
 
 /** @param {string} at */

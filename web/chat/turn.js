@@ -4,9 +4,9 @@ import { icon, iconButton, make, say } from "../shell/elements.js";
 import { AnswerView } from "../stream/answer-view.js";
 import { StreamStrip } from "../stream/stream-strip.js";
 import { banner, troubleOf } from "../stream/trouble.js";
-import { timeline } from "./api.js";
 import { meter } from "./meter.js";
 import { Pager } from "./pager.js";
+import { Waiting } from "./waiting.js";
 
 /**
  * @typedef {object} Around What a turn needs of the conversation.
@@ -18,11 +18,6 @@ import { Pager } from "./pager.js";
  * @property {(view: AssistantTurn, what: "begun" | "over") => void} told
  * @property {(text: string) => void} heard
  */
-
-/** After so long without content the page looks what the gateway is doing. */
-const LOOK = 900;
-/** After so long without anything it says who is silent. */
-const SILENT = 5000;
 
 export class AssistantTurn {
   /** @type {any} */
@@ -54,7 +49,7 @@ export class AssistantTurn {
   #pager = new Pager();
   #trouble = make("div", { class: "ending" });
   #timer = 0;
-  #looked = 0;
+  #waiting = new Waiting();
 
   /** @param {Around} around @param {any} turn */
   constructor(around, turn) {
@@ -81,8 +76,8 @@ export class AssistantTurn {
     this.answer.key = turn.id;
     if (turn.stream && turn.stream !== this.#stream && turn.state === "running") this.#watch(turn.stream);
     if (["running", "queued"].includes(turn.state)) {
-      // One that was stopped here is stopped, whatever the gateway said a moment ago.
-      if (this.state !== "cancelled") this.state = turn.state;
+      // What was read to its end, or stopped here, is over, whatever the gateway said a moment ago.
+      if (!this.#loaded && this.state !== "cancelled") this.state = turn.state;
     } else if (!this.#watching) this.#settle(turn);
     this.#show();
     if (known.state !== turn.state && !this.running) this.around.told(this, "over");
@@ -222,25 +217,21 @@ export class AssistantTurn {
   #tick() {
     if (!this.running) return;
     this.#show();
-    if (this.#first === null && Date.now() - this.#asked > LOOK && Date.now() - this.#looked > LOOK && this.#stream) void this.#look();
+    if (this.#first === null) this.#waiting.look(this.#stream, this.#asked);
   }
-
-  /** What the gateway does while nothing comes: asking again, waiting. */
-  async #look() {
-    this.#looked = Date.now();
-    const known = await timeline(this.#stream);
-    if (this.#first !== null || !this.running) return;
-    const failed = known?.entries.filter((/** @type {any} */ { what }) => what === "attempt_failed") ?? [];
-    const last = failed.at(-1);
-    if (last && last.next === "retry") this.#trying = `${last.status ?? ""} ${NAMES[last.failure] ?? last.failure}: asking again (attempt ${failed.length + 1})`.trim();
-  }
-  #trying = "";
 
   #show() {
     const { running } = this;
     this.element.dataset.state = this.state;
     this.element.toggleAttribute("aria-busy", running);
-    say(this.#status, this.#words());
+    say(this.#status, this.#waiting.words({
+      state: this.state,
+      begun: this.#first !== null,
+      phase: this.answer.phase,
+      asked: this.#asked,
+      heard: this.#heard,
+      away: this.around.live.state === "waiting",
+    }));
     const timing = this.turn.timing;
     const figures = meter({
       first: this.#first ?? timing?.ttft_ms ?? null,
@@ -259,17 +250,4 @@ export class AssistantTurn {
     this.#buttons.hidden = this.state === "queued" || (running && this.answer.text === "");
   }
   #shown = "";
-
-  #words() {
-    if (this.state === "queued") return "Queued: starts when the answer above is over";
-    if (!this.running) return "";
-    const silent = Date.now() - this.#heard;
-    if (this.around.live.state === "waiting") return "Reconnecting; the answer goes on in the gateway";
-    if (this.#first === null) return this.#trying || `Waiting ${Math.max(0, (Date.now() - this.#asked) / 1000).toFixed(1)} s`;
-    if (silent > SILENT) return `${this.answer.phase === "thinking" ? "Thinking, silent" : "The model is silent"} for ${Math.round(silent / 1000)} s`;
-    return "";
-  }
 }
-
-const NAMES = /** @type {Record<string, string>} */ ({ rate_limit_error: "too many requests", overloaded_error: "overloaded", api_error: "the service failed", cut: "the connection was cut" });
-

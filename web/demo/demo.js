@@ -4,6 +4,7 @@ import { find, icon, make, say } from "../shell/elements.js";
 import { session, shell, showConnection } from "../shell/shell.js";
 import { STALL } from "../stream/stream-strip.js";
 import { EventList, Story, buffered } from "./beside.js";
+import { legend, show, slide, sliders, tabs, value } from "./controls.js";
 import { Run } from "./run.js";
 import { FAULTS, SCENES, SLIDERS, weather } from "./scenes.js";
 
@@ -42,21 +43,6 @@ function choose(next, keep = false) {
   show(next.beside);
 }
 
-/** @param {string} id @param {number} value */
-function slide(id, value) {
-  const slider = /** @type {HTMLInputElement} */ (find(`#${id}`));
-  slider.value = String(value);
-  slider.dispatchEvent(new Event("input"));
-}
-
-function sliders() {
-  for (const { id, name, min, max, step, shown } of SLIDERS) {
-    const output = make("output", { class: "figures", for: id });
-    const slider = make("input", { type: "range", id, min, max, step, oninput: () => (say(output, shown(Number(slider.value))), slider.setAttribute("aria-valuetext", shown(Number(slider.value)))) });
-    find(".sliders").append(make("div", { class: "slider" }, make("label", { for: id }, name), output, slider));
-  }
-}
-
 function faults() {
   for (const { id, name, orders, about } of FAULTS)
     find(".faults").append(make("button", { type: "button", class: "fault", title: about, data: { fault: id }, "aria-pressed": "false", onclick: () => void start(orders, id, about) }, name));
@@ -67,29 +53,6 @@ function faults() {
     run?.cut();
   };
   find("#reload").onclick = () => location.reload();
-}
-
-/** The three tabs beside the answer. @param {string} which */
-function show(which) {
-  for (const name of ["buffered", "events", "story"]) {
-    const tab = find(`#tab-${name}`);
-    tab.setAttribute("aria-selected", String(name === which));
-    tab.tabIndex = name === which ? 0 : -1;
-    find(`#${name}-pane`).hidden = name !== which;
-  }
-  find("#second-note").hidden = which !== "buffered";
-}
-
-function tabs() {
-  const names = ["buffered", "events", "story"];
-  for (const name of names) find(`#tab-${name}`).onclick = () => show(name);
-  find("[role=tablist]").onkeydown = (event) => {
-    const step = event.key === "ArrowRight" ? 1 : event.key === "ArrowLeft" ? -1 : 0;
-    if (!step) return;
-    const next = names[(names.findIndex((name) => find(`#tab-${name}`).tabIndex === 0) + step + 3) % 3] ?? "events";
-    show(next);
-    find(`#tab-${next}`).focus();
-  };
 }
 
 function reset() {
@@ -146,7 +109,6 @@ function tick() {
 
 /** The line for the simulator. @param {string} fault */
 function orders(fault) {
-  const value = (/** @type {string} */ id) => Number(/** @type {HTMLInputElement} */ (find(`#${id}`)).value);
   const parts = ["pace=real", `ttft=${value("ttft")}ms`, `tps=${(1000 / value("gap")).toFixed(2)}`, `jitter=${(value("jitter") / 100).toFixed(2)}`, `burst=${value("burst")}`, scene?.orders, fault];
   return parts.filter(Boolean).join("; ");
 }
@@ -232,11 +194,6 @@ async function resume() {
   status("connecting", "Connecting");
   story.follow(kept.id);
   await finished(mine, () => mine.read(kept.id, ago));
-}
-
-function legend() {
-  const kinds = [["text", "text"], ["thinking", "thinking"], ["tool", "tool"], ["ping", "ping"], ["stall", "silence"], ["error", "error"], ["usage", "end"]];
-  find(".legend").append(...kinds.map(([kind = "", words = ""]) => make("span", { class: "key", data: { kind } }, words)));
 }
 
 shell("demo", [

@@ -13,7 +13,7 @@ pub(crate) fn layer(origins: &[HeaderValue]) -> Option<CorsLayer> {
     let name = HeaderName::from_static;
     let layer = CorsLayer::new()
         .allow_origin(AllowOrigin::list(origins.iter().cloned()))
-        .allow_methods([Method::GET, Method::POST, Method::DELETE])
+        .allow_methods([Method::GET, Method::POST, Method::PATCH, Method::DELETE])
         // Whatever the page wants to send: new headers of the service come every year.
         .allow_headers(AllowHeaders::mirror_request())
         .expose_headers([

@@ -17,12 +17,12 @@ use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
 
 use crate::farewell::turn_away;
-use crate::{conversations, generation};
 use crate::lanes::Lanes;
 use crate::limits::{BUFFER_BYTES, MaxConnections};
 use crate::outlet::Outlet;
 use crate::reload::Current;
 use crate::seat::Seat;
+use crate::{conversations, generation};
 
 /// After a failed accept (no file descriptors left, mostly).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);

@@ -76,6 +76,9 @@ pub struct Turn {
     pub cost: Option<Decimal>,
     /// Why it failed.
     pub error: Option<Json>,
+    /// How long it took, as whoever wrote it measured it.
+    #[serde(default)]
+    pub timing: Option<Json>,
     /// The model that answered.
     pub model: Option<String>,
     /// Who made a turn of the user's that the user did not write, such as `tools`.
@@ -128,6 +131,8 @@ pub struct Ended {
     pub cost: Option<Decimal>,
     /// Why it failed.
     pub error: Option<Json>,
+    /// How long it took, in whatever form.
+    pub timing: Option<Json>,
     /// The model that answered, if it says another name than the one that was asked.
     pub model: Option<String>,
 }
@@ -154,7 +159,16 @@ impl Ended {
     /// With nothing known but how.
     #[must_use]
     pub fn new(state: State) -> Self {
-        Self { state, content: None, stop_reason: None, usage: None, cost: None, error: None, model: None }
+        Self {
+            state,
+            content: None,
+            stop_reason: None,
+            usage: None,
+            cost: None,
+            error: None,
+            timing: None,
+            model: None,
+        }
     }
 }
 

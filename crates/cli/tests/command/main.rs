@@ -4,6 +4,7 @@
 mod ask;
 mod chat;
 mod config;
+mod conversations;
 mod decode;
 mod doctor;
 mod explain;

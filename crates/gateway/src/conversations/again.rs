@@ -85,11 +85,13 @@ async fn make(
     let held = rooms.hold(id).await;
     let (conversation, turn) = found(&conversations, id, turn).await?;
     if turn.role != Role::Assistant {
-        return Err(Refusal::invalid("only an answer can be asked for again: name a turn of the assistant's"));
+        return Err(Refusal::invalid(
+            "only an answer can be asked for again: name a turn of the assistant's",
+        ));
     }
     let mut new = NewTurn::assistant(compose::model(&conversation));
     if let Some(key) = key {
-        new.id = name(&conversations, &turn.id, &key, if again == Again::Retry { "retry" } else { "continue" });
+        new.id = name(&conversations, &turn.id, &key, if again == Again::Retry { 0 } else { 1 });
         match conversations.turn(&new.id).await {
             Ok(made) => return Ok((made, true)),
             Err(error) if error.is_not_found() => {}

@@ -37,27 +37,31 @@ pub(super) struct Ask {
 
 impl Ask {
     pub(super) fn of(service: &Service, caller: &Caller, from: &HeaderMap) -> Self {
-        let mut headers = from.clone();
+        // Without any credential: this is held as long as a question waits.
+        let mut up = headers::up(from);
+        if let Some(recovery) = from.get(headers::RECOVERY) {
+            up.insert(headers::RECOVERY, recovery.clone());
+        }
         for name in NOT_ASKED {
-            headers.remove(name);
+            up.remove(name);
         }
-        let told: Vec<HeaderName> = headers.keys().filter(|name| name.as_str().starts_with("sec-")).cloned().collect();
+        let told: Vec<HeaderName> =
+            up.keys().filter(|name| name.as_str().starts_with("sec-")).cloned().collect();
         for name in told {
-            headers.remove(name);
+            up.remove(name);
         }
-        // Whoever reads it comes later, by the stream's name.
-        headers.remove(headers::ON_DISCONNECT);
-        headers.entry("anthropic-version").or_insert(VERSION);
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        up.entry("anthropic-version").or_insert(VERSION);
+        up.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let credential = service.access.credential(from);
-        Self { owner: caller.owner.clone(), key: caller.key.clone(), headers, credential }
+        Self { owner: caller.owner.clone(), key: caller.key.clone(), headers: up, credential }
     }
 
     /// As an order in the log says it.
     pub(super) fn of_order(service: &Service, order: &Order) -> Self {
         let mut ask = Self::of_owner(service, order.owner.clone());
-        for (name, value) in &order.headers {
-            ask.headers.append(name, value.clone());
+        ask.headers.clone_from(&order.headers);
+        if !order.recover {
+            ask.headers.insert(headers::RECOVERY, HeaderValue::from_static("off"));
         }
         ask
     }

@@ -106,7 +106,8 @@ pub(super) fn compose(
         tool_choice,
         messages,
     };
-    serde_json::to_vec(&body).map_err(|error| Refusal::invalid(format!("the request cannot be written: {error}")))
+    serde_json::to_vec(&body)
+        .map_err(|error| Refusal::invalid(format!("the request cannot be written: {error}")))
 }
 
 /// Whether all blocks of a turn came to their ends.
@@ -140,8 +141,7 @@ struct Messages {
 
 impl Messages {
     fn add(&mut self, role: Role, content: &Content, is_whole: bool) -> Result<(), Refusal> {
-        let blocks: Vec<Box<RawValue>> =
-            content.as_json().read().map_err(|error| super::refused(&error))?;
+        let blocks: Vec<Box<RawValue>> = content.as_json().read().map_err(|error| super::refused(&error))?;
         let mut kept = Vec::with_capacity(blocks.len());
         let mut calls = Vec::new();
         let mut answered = Vec::new();
@@ -166,7 +166,7 @@ impl Messages {
         if role == Role::User {
             let missing = std::mem::take(&mut self.calls);
             let missing = missing.into_iter().filter(|call| !answered.contains(call));
-            let mut content = missing.map(not_carried_out).collect::<Result<Vec<_>, _>>()?;
+            let mut content = missing.map(|call| not_carried_out(&call)).collect::<Result<Vec<_>, _>>()?;
             content.append(&mut kept);
             kept = content;
         }
@@ -198,7 +198,7 @@ impl Messages {
 
     fn end(mut self) -> Result<Vec<Message>, Refusal> {
         if !self.calls.is_empty() && self.done.last().is_some_and(|last| last.role == Role::Assistant) {
-            let content = std::mem::take(&mut self.calls).into_iter().map(not_carried_out);
+            let content = std::mem::take(&mut self.calls).into_iter().map(|call| not_carried_out(&call));
             self.done.push(Message { role: Role::User, content: content.collect::<Result<_, _>>()? });
         }
         Ok(self.done)
@@ -218,8 +218,10 @@ fn kind(raw: &RawValue) -> String {
     serde_json::from_str::<Block>(raw.get()).unwrap_or_default().kind
 }
 
-fn not_carried_out(call: String) -> Result<Box<RawValue>, Refusal> {
-    raw(&json!({"type": "tool_result", "tool_use_id": call, "is_error": true, "content": "This call was not carried out."}))
+fn not_carried_out(call: &str) -> Result<Box<RawValue>, Refusal> {
+    raw(
+        &json!({"type": "tool_result", "tool_use_id": call, "is_error": true, "content": "This call was not carried out."}),
+    )
 }
 
 fn raw(value: &Value) -> Result<Box<RawValue>, Refusal> {
@@ -231,7 +233,7 @@ fn raw(value: &Value) -> Result<Box<RawValue>, Refusal> {
 mod tests {
     use super::*;
 
-    fn conversation(model: &str, settings: Value) -> Conversation {
+    fn conversation(model: &str, settings: &Value) -> Conversation {
         let conversation = json!({
             "type": "conversation", "id": "conv_1", "title": "", "model": model, "system": null, "settings": settings,
             "created_at": "2026-11-26T08:00:00Z", "updated_at": "2026-11-26T08:00:00Z", "head": null, "live": null, "version": 1,
@@ -249,28 +251,33 @@ mod tests {
         serde_json::from_str(&turn).unwrap()
     }
 
-    fn composed(model: &str, settings: Value, branch: &[Turn], wanted: Wanted) -> String {
+    fn composed(model: &str, settings: &Value, branch: &[Turn], wanted: Wanted) -> String {
         String::from_utf8(compose(&conversation(model, settings), branch, None, wanted).unwrap()).unwrap()
     }
 
     #[test]
     fn blocks_go_up_to_the_byte() {
-        let thought = r#"[{"type": "thinking","thinking":"caf\u00e9","signature":"s=="},{"type":"text","text":"A"}]"#;
+        let thought =
+            r#"[{"type": "thinking","thinking":"caf\u00e9","signature":"s=="},{"type":"text","text":"A"}]"#;
         let branch = [
             turn("user", "completed", None, r#"[{"type":"text","text":"Q"}]"#),
             turn("assistant", "completed", Some("end_turn"), thought),
             turn("user", "completed", None, r#"[{"type":"text","text":"R"}]"#),
         ];
-        let body = composed("claude-sonnet-5-5", json!({"max_tokens": 7}), &branch, Wanted::Answer);
+        let body = composed("claude-sonnet-5-5", &json!({"max_tokens": 7}), &branch, Wanted::Answer);
         assert!(body.contains(thought), "{body}");
-        assert!(body.starts_with(r#"{"model":"claude-sonnet-5-5","max_tokens":7,"stream":true,"messages":["#), "{body}");
+        assert!(
+            body.starts_with(r#"{"model":"claude-sonnet-5-5","max_tokens":7,"stream":true,"messages":["#),
+            "{body}"
+        );
     }
 
     #[test]
     fn what_was_cut_goes_up_without_what_is_refused() {
         let asked = turn("user", "completed", None, r#"[{"type":"text","text":"Q"}]"#);
         let half = r#"[{"type":"thinking","thinking":"hm","signature":""},{"type":"text","text":"So"},{"type":"tool_use","id":"t","name":"n","input":{"INVALID_JSON":"{"}}]"#;
-        let only_thought = r#"[{"type":"thinking","thinking":"hm","signature":"s"},{"type":"text","text":" "}]"#;
+        let only_thought =
+            r#"[{"type":"thinking","thinking":"hm","signature":"s"},{"type":"text","text":" "}]"#;
         for (state, stop_reason, content, roles) in [
             ("cancelled", None, half, vec!["user", "assistant", "user"]),
             ("completed", Some("max_tokens"), half, vec!["user", "assistant", "user"]),
@@ -279,9 +286,13 @@ mod tests {
         ] {
             let branch = [asked.clone(), turn("assistant", state, stop_reason, content), asked.clone()];
             let body: Value =
-                serde_json::from_str(&composed("claude-sonnet-5-5", json!({}), &branch, Wanted::Answer)).unwrap();
+                serde_json::from_str(&composed("claude-sonnet-5-5", &json!({}), &branch, Wanted::Answer))
+                    .unwrap();
             let messages = body["messages"].as_array().unwrap();
-            assert_eq!(messages.iter().map(|message| message["role"].as_str().unwrap()).collect::<Vec<_>>(), roles);
+            assert_eq!(
+                messages.iter().map(|message| message["role"].as_str().unwrap()).collect::<Vec<_>>(),
+                roles
+            );
             assert!(!body.to_string().contains("INVALID_JSON") && !body.to_string().contains("hm"), "{body}");
         }
     }
@@ -296,11 +307,19 @@ mod tests {
             turn("user", "completed", None, given),
         ];
         for until in [2, 3] {
-            let body: Value =
-                serde_json::from_str(&composed("claude-sonnet-5-5", json!({}), &branch[..until], Wanted::Answer)).unwrap();
+            let body: Value = serde_json::from_str(&composed(
+                "claude-sonnet-5-5",
+                &json!({}),
+                &branch[..until],
+                Wanted::Answer,
+            ))
+            .unwrap();
             let results = body["messages"][2]["content"].as_array().unwrap();
             assert_eq!(results.iter().map(|one| &one["tool_use_id"]).collect::<Vec<_>>(), ["t1", "t2"]);
-            assert_eq!((&results[0]["is_error"], results[1]["is_error"].is_null()), (&json!(true), until == 3));
+            assert_eq!(
+                (&results[0]["is_error"], results[1]["is_error"].is_null()),
+                (&json!(true), until == 3)
+            );
         }
     }
 
@@ -311,9 +330,13 @@ mod tests {
             turn("assistant", "cancelled", None, r#"[{"type":"text","text":"So far "}]"#),
         ];
         let last = |model, settings| {
-            let body: Value = serde_json::from_str(&composed(model, settings, &branch, Wanted::Rest)).unwrap();
+            let body: Value =
+                serde_json::from_str(&composed(model, &settings, &branch, Wanted::Rest)).unwrap();
             let last = body["messages"].as_array().unwrap().last().unwrap().clone();
-            (last["role"].as_str().unwrap().to_owned(), last["content"][0]["text"].as_str().unwrap().to_owned())
+            (
+                last["role"].as_str().unwrap().to_owned(),
+                last["content"][0]["text"].as_str().unwrap().to_owned(),
+            )
         };
         assert_eq!(last("claude-haiku-4-5", json!({})), ("assistant".to_owned(), "So far".to_owned()));
         let go_on = ("user".to_owned(), GO_ON.to_owned());
@@ -325,12 +348,25 @@ mod tests {
     fn thinking_has_the_form_of_the_models_generation() {
         for (model, settings, thinking) in [
             ("claude-sonnet-5-5", json!({}), Value::Null),
-            ("claude-sonnet-5-5", json!({"thinking": true}), json!({"type": "adaptive", "display": "summarized"})),
-            ("claude-sonnet-5-5", json!({"thinking": "omitted"}), json!({"type": "adaptive", "display": "omitted"})),
-            ("claude-haiku-4-5", json!({"thinking": true, "max_tokens": 500}), json!({"type": "enabled", "budget_tokens": 1024})),
+            (
+                "claude-sonnet-5-5",
+                json!({"thinking": true}),
+                json!({"type": "adaptive", "display": "summarized"}),
+            ),
+            (
+                "claude-sonnet-5-5",
+                json!({"thinking": "omitted"}),
+                json!({"type": "adaptive", "display": "omitted"}),
+            ),
+            (
+                "claude-haiku-4-5",
+                json!({"thinking": true, "max_tokens": 500}),
+                json!({"type": "enabled", "budget_tokens": 1024}),
+            ),
         ] {
             let branch = [turn("user", "completed", None, r#"[{"type":"text","text":"Q"}]"#)];
-            let body: Value = serde_json::from_str(&composed(model, settings, &branch, Wanted::Answer)).unwrap();
+            let body: Value =
+                serde_json::from_str(&composed(model, &settings, &branch, Wanted::Answer)).unwrap();
             assert_eq!(body["thinking"], thinking, "{model}");
             assert!(body["thinking"]["budget_tokens"].as_u64() < body["max_tokens"].as_u64());
         }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::response::Response;
-use http::{HeaderValue, StatusCode};
 use http::header::LOCATION;
+use http::{HeaderValue, StatusCode};
 use perennial_history::NewConversation;
 use serde::Deserialize;
 

@@ -1,8 +1,8 @@
 //! From a stream's records to how its turn ended.
 
 use perennial_history::{Content, Ended, Json, State};
-use perennial_log::{Error, Kind, Outcome, Reader, Record};
-use perennial_protocol::{ContentBlock, EventDecoder, Received, Transcript};
+use perennial_log::{Error, Kind, Outcome, Reader, Record, Time};
+use perennial_protocol::{ContentBlock, Event, EventDecoder, Received, Transcript};
 use serde_json::json;
 
 use crate::record::Ending;
@@ -12,6 +12,9 @@ use crate::record::Ending;
 struct Fold {
     decoder: EventDecoder,
     transcript: Transcript,
+    began: Option<Time>,
+    /// When something of the content came first.
+    first: Option<Time>,
 }
 
 /// A call that an answer ended with.
@@ -37,15 +40,16 @@ pub(super) async fn fold(mut reader: Reader) -> Result<Folded, Error> {
         for record in &run {
             fold.apply(record);
             if let Some(outcome) = record.outcome() {
-                return Ok(fold.end(outcome, &Ending::decode(&record.payload)));
+                return Ok(fold.end(outcome, &Ending::decode(&record.payload), Some(record.time)));
             }
         }
     }
-    Ok(fold.end(Outcome::Interrupted, &Ending::default()))
+    Ok(fold.end(Outcome::Interrupted, &Ending::default(), None))
 }
 
 impl Fold {
     fn apply(&mut self, record: &Record) {
+        self.began.get_or_insert(record.time);
         if record.kind != Kind::Event {
             return;
         }
@@ -53,12 +57,17 @@ impl Fold {
         while let Some(received) = self.decoder.next_event(&mut input) {
             // What cannot be read was told to readers as a cut.
             if let Ok(Received { event: Some(event), .. }) = received {
+                if matches!(event, Event::ContentBlockDelta { .. }) {
+                    self.first.get_or_insert(record.time);
+                }
                 self.transcript.apply(&event);
             }
         }
     }
 
-    fn end(self, outcome: Outcome, ending: &Ending) -> Folded {
+    fn end(self, outcome: Outcome, ending: &Ending, over: Option<Time>) -> Folded {
+        let since = |time: Time| Some(time.as_micros().saturating_sub(self.began?.as_micros()) / 1_000);
+        let (first, elapsed) = (self.first.and_then(since), over.and_then(since));
         let message = self.transcript.into_message();
         let mut ended = Ended::new(match outcome {
             Outcome::Completed => State::Completed,
@@ -70,8 +79,10 @@ impl Fold {
         ended.model = Some(message.model.clone()).filter(|model| !model.is_empty());
         ended.usage = ending.usage.as_ref().and_then(|usage| Json::of(usage).ok());
         ended.error = ending.error.as_ref().and_then(|error| {
-            Json::of(&json!({"type": error.kind, "message": error.message, "request_id": error.request_id})).ok()
+            Json::of(&json!({"type": error.kind, "message": error.message, "request_id": error.request_id}))
+                .ok()
         });
+        ended.timing = elapsed.and_then(|ms| Json::of(&json!({"ttft_ms": first, "elapsed_ms": ms})).ok());
         match Content::of(&message.content) {
             Ok(content) => ended.content = Some(content),
             Err(error) => {

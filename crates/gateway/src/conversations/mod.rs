@@ -130,7 +130,11 @@ impl Visit {
     fn of(service: &Service, headers: &HeaderMap) -> Result<Self, Refusal> {
         let caller = service.access.admit(headers)?;
         let rooms = service.rooms.clone().ok_or_else(|| {
-            Refusal::new(404, ErrorKind::NotFound, "this gateway keeps no conversations: it was started without a history")
+            Refusal::new(
+                404,
+                ErrorKind::NotFound,
+                "this gateway keeps no conversations: it was started without a history",
+            )
         })?;
         let conversations = rooms.history.of(caller.owner.name());
         Ok(Self { rooms, caller, conversations })
@@ -154,7 +158,8 @@ fn refused(error: &perennial_history::Error) -> Refusal {
 /// The body of a request as JSON; nothing is an empty object.
 fn read<T: DeserializeOwned>(body: &Bytes) -> Result<T, Refusal> {
     let body = if body.iter().all(u8::is_ascii_whitespace) { &b"{}"[..] } else { &body[..] };
-    serde_json::from_slice(body).map_err(|error| Refusal::invalid(format!("the body of the request: {error}")))
+    serde_json::from_slice(body)
+        .map_err(|error| Refusal::invalid(format!("the body of the request: {error}")))
 }
 
 async fn answered(response: impl Future<Output = Result<Response, Refusal>>) -> Response {

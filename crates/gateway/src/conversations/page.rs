@@ -62,7 +62,9 @@ pub(crate) async fn conversation(
 ) -> Response {
     if web::wants_page(&headers) {
         // Who has a key shows it to scripts, and these ask for the conversation.
-        let Ok(Visit { conversations, .. }) = Visit::of(&service, &headers) else { return web::chat(&headers) };
+        let Ok(Visit { conversations, .. }) = Visit::of(&service, &headers) else {
+            return web::chat(&headers);
+        };
         let Ok((conversation, turns)) = show::whole(&conversations, &id).await else {
             return web::chat(&headers);
         };
@@ -214,7 +216,9 @@ impl Coming {
                         out.push_str(&self.page.push(&text.text));
                     }
                 }
-                Event::ContentBlockDelta { delta: Delta::Text(text), .. } => out.push_str(&self.page.push(&text)),
+                Event::ContentBlockDelta { delta: Delta::Text(text), .. } => {
+                    out.push_str(&self.page.push(&text));
+                }
                 Event::ContentBlockStop { .. } => out.push_str(&self.page.finish()),
                 _ => {}
             }

@@ -42,8 +42,16 @@ pub(crate) async fn session(State(service): State<Arc<Service>>, headers: Header
 /// The models of the first upstream, as far as it names them.
 async fn models(service: &Service, client: &HeaderMap) -> Option<Vec<Value>> {
     let asked = async {
-        let up = headers::up(&[(http::HeaderName::from_static("anthropic-version"), http::HeaderValue::from_static("2026-10-21"))].into_iter().collect());
-        let answer = service.pass(Method::GET, "/v1/models?limit=100", up, Bytes::new(), client).await.ok()?;
+        let up = headers::up(
+            &[(
+                http::HeaderName::from_static("anthropic-version"),
+                http::HeaderValue::from_static("2026-10-21"),
+            )]
+            .into_iter()
+            .collect(),
+        );
+        let answer =
+            service.pass(Method::GET, "/v1/models?limit=100", up, Bytes::new(), client).await.ok()?;
         if !answer.status().is_success() {
             return None;
         }
@@ -52,7 +60,8 @@ async fn models(service: &Service, client: &HeaderMap) -> Option<Vec<Value>> {
         let models = list["data"].as_array()?.iter().filter_map(|model| {
             let id = model["id"].as_str()?;
             let name = model["display_name"].as_str().unwrap_or(id);
-            let window = [&model["max_input_tokens"], &model["context_window"]].into_iter().find_map(Value::as_u64);
+            let window =
+                [&model["max_input_tokens"], &model["context_window"]].into_iter().find_map(Value::as_u64);
             Some(json!({"id": id, "display_name": name, "context_window": window}))
         });
         Some(models.collect())

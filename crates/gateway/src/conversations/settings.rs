@@ -46,7 +46,9 @@ impl Settings {
         }
         if let Some(unknown) = self.tools.iter().find(|name| !tools::NAMES.contains(&name.as_str())) {
             let known = tools::NAMES.join(", ");
-            return Err(Refusal::invalid(format!("settings.tools: there is no tool `{unknown:.60}`; there are {known}")));
+            return Err(Refusal::invalid(format!(
+                "settings.tools: there is no tool `{unknown:.60}`; there are {known}"
+            )));
         }
         Json::of(self).map_err(|error| super::refused(&error))
     }

@@ -6,10 +6,10 @@ use perennial_history::{Conversations, Ended, Holder, Json, State, Turn};
 use perennial_log::StreamId;
 use serde_json::json;
 
+use super::Rooms;
 use super::answer::{Watched, Watcher};
 use super::ask::Ask;
 use super::next::{start_waiting, waits_for};
-use super::Rooms;
 use crate::access::Owner;
 use crate::service::Service;
 use crate::streams::order_of;
@@ -27,7 +27,8 @@ pub(crate) async fn settle(service: &Arc<Service>) {
     let (waiting, running): (Vec<_>, Vec<_>) =
         left.into_iter().partition(|left| left.turn.state == State::Queued);
     for left in running {
-        if left.holder != Holder::Other && rooms.watched(&left.turn.id).is_none() {
+        // One of this process is watched, or will be in a moment.
+        if !matches!(left.holder, Holder::Other | Holder::This) && rooms.watched(&left.turn.id).is_none() {
             follow(service, rooms, rooms.history.of(&left.owner), left.turn, left.holder).await;
         }
     }
@@ -43,13 +44,13 @@ pub(crate) async fn settle(service: &Arc<Service>) {
 }
 
 /// Follows the stream of a turn. Without one in the log the turn is interrupted.
-async fn follow(
+pub(super) async fn follow(
     service: &Arc<Service>,
     rooms: &Arc<Rooms>,
     conversations: Conversations,
     turn: Turn,
     holder: Holder,
-) {
+) -> Option<Arc<Watched>> {
     let stream = turn.stream.as_deref().and_then(|stream| stream.parse::<StreamId>().ok());
     let known = match stream {
         Some(stream) => service.log.head(stream).await.ok().map(|_| stream),
@@ -66,23 +67,24 @@ async fn follow(
             conversation: turn.conversation,
             turn: turn.id,
             ask,
-            watched,
+            watched: Arc::clone(&watched),
         };
         drop(rooms.tasks.spawn(watcher.follow()));
-        return;
+        return Some(watched);
     }
     // In a database that several gateways share it may be another's.
     if holder == Holder::Unknown {
-        return;
+        return None;
     }
     let mut ended = Ended::new(State::Interrupted);
     let message = "the gateway was ended before the answer began, or its log has nothing of it any more";
     ended.error = Json::of(&json!({"type": "api_error", "message": message})).ok();
     if let Err(error) = conversations.end(&turn.id, &ended).await {
         tracing::error!(turn = turn.id, %error, "a turn that an earlier process left cannot be ended");
-        return;
+        return None;
     }
     rooms.changes.tell(&conversations, &turn.conversation).await;
+    None
 }
 
 /// Begins what waits for nothing that still runs.
@@ -100,10 +102,7 @@ async fn begin(
         Some(stream) => service.log.head(stream).await.is_ok(),
         None => false,
     };
-    if before.state.is_end()
-        && rooms.watched(&before.id).is_none()
-        && (holder == Holder::Gone || is_ours)
-    {
+    if before.state.is_end() && rooms.watched(&before.id).is_none() && (holder == Holder::Gone || is_ours) {
         start_waiting(service, rooms, conversations, before).await;
     }
     drop(held);

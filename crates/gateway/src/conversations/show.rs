@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::response::Response;
-use http::header::{CONTENT_TYPE, TRAILER};
+use http::header::{ACCEPT, CONTENT_TYPE, TRAILER};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use perennial_history::{Conversation, Conversations, Role, Turn};
 use perennial_log::{After, StreamId};
@@ -43,7 +43,7 @@ pub(crate) async fn show(
             Some("text") => return text(&service, &conversations, &id).await,
             Some(_) => return Err(Refusal::invalid("format: `tape` or `text`, or nothing for JSON")),
         };
-        if Face::of(None, &headers) == Some(Face::Text) {
+        if wants_text(&headers) {
             return text(&service, &conversations, &id).await;
         }
         let (conversation, turns) = whole(&conversations, &id).await?;
@@ -57,6 +57,13 @@ pub(crate) async fn show(
         Ok(streams::json(StatusCode::OK, &body))
     })
     .await
+}
+
+/// Whether who asks takes text, and does not take JSON before it.
+fn wants_text(headers: &HeaderMap) -> bool {
+    let accept = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+    let mut media = accept.split(',').map(|media| media.split(';').next().unwrap_or_default().trim());
+    media.find(|media| matches!(*media, "application/json" | "text/plain" | "*/*")) == Some("text/plain")
 }
 
 /// A conversation and all its turns.

@@ -3,7 +3,6 @@
 use perennial_history::{Content, Role, Turn};
 use perennial_markdown::{Settings, Tape, batch};
 use serde::Deserialize;
-use serde_json::json;
 use serde_json::value::RawValue;
 
 /// A turn; with `tape` what the markdown of an answer renders to stands beside its text.
@@ -15,24 +14,7 @@ pub(super) fn turn(turn: &Turn, tape: bool) -> Box<RawValue> {
     {
         shown.content = content;
     }
-    let text = serde_json::to_string(&shown).unwrap_or_default();
-    // A turn is an object with members.
-    let text = match text.strip_suffix('}') {
-        Some(open) if turn.role == Role::Assistant => format!("{open},\"timing\":{}}}", timing(turn)),
-        _ => text,
-    };
-    RawValue::from_string(text).unwrap_or_default()
-}
-
-/// How long the answer took. It is `null` while it comes.
-fn timing(turn: &Turn) -> serde_json::Value {
-    match turn.ended {
-        Some(ended) => {
-            let elapsed = ended.as_millisecond() - turn.created.as_millisecond();
-            json!({"ttft_ms": null, "elapsed_ms": elapsed.max(0)})
-        }
-        None => serde_json::Value::Null,
-    }
+    serde_json::value::to_raw_value(&shown).unwrap_or_default()
 }
 
 /// What is looked at of a block.

@@ -6,17 +6,16 @@ use std::time::Duration;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use http::{HeaderMap, StatusCode};
-use perennial_history::{Conversations, Ended, State as TurnState, Turn};
-use perennial_log::StreamId;
+use perennial_history::{Conversations, Ended, Holder, State as TurnState, Turn};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::next::{BY_TOOLS, start_waiting};
 use super::turns::found;
-use super::{Rooms, Visit, answered, refused, shown};
+use super::{Rooms, Visit, answered, refused, settle, shown};
 use crate::refusal::Refusal;
 use crate::service::Service;
-use crate::streams::{self, json};
+use crate::streams::json;
 
 /// How long it waits until an answer's end is written; where the log or the history hangs, the wish stands all the same.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -96,23 +95,31 @@ pub(super) async fn halt(
 
 /// The answer that the results of an answer's calls led to.
 fn step_behind<'a>(turns: &'a [Turn], turn: &Turn) -> Option<&'a Turn> {
-    let behind = |id: &str| turns.iter().filter(move |turn| turn.parent.as_deref() == Some(id)).collect::<Vec<_>>();
+    let behind =
+        |id: &str| turns.iter().filter(move |turn| turn.parent.as_deref() == Some(id)).collect::<Vec<_>>();
     let given = behind(&turn.id).into_iter().find(|turn| turn.by.as_deref() == Some(BY_TOOLS))?;
     behind(&given.id).into_iter().next()
 }
 
 /// A turn of which no process here knows anything: another one makes it, or none does any more.
 async fn abandoned(
-    service: &Service,
-    rooms: &Rooms,
+    service: &Arc<Service>,
+    rooms: &Arc<Rooms>,
     conversations: &Conversations,
     turn: &Turn,
 ) -> Result<(), Refusal> {
-    let stream = turn.stream.as_deref().and_then(|stream| stream.parse::<StreamId>().ok());
-    if let Some(stream) = stream {
-        // What is not here cannot be stopped here.
-        drop(streams::halt(service, stream).await);
+    let held = rooms.hold(&turn.conversation).await;
+    let followed = match rooms.watched(&turn.id) {
+        Some(watched) => Some(watched),
+        None => settle::follow(service, rooms, conversations.clone(), turn.clone(), Holder::Unknown).await,
+    };
+    drop(held);
+    if let Some(watched) = followed {
+        watched.stop.cancel();
+        let _ = tokio::time::timeout(PATIENCE, watched.done.cancelled()).await;
+        return Ok(());
     }
+    // Another gateway's, or nobody's.
     end(rooms, conversations, turn, TurnState::Cancelled).await
 }
 

@@ -42,7 +42,8 @@ pub(crate) async fn import(State(service): State<Arc<Service>>, request: Request
         let (head, body) = request.into_parts();
         let Visit { rooms, conversations, .. } = Visit::of(&service, &head.headers)?;
         let body = request::read(body, service.limits.body, &service.clocks).await?;
-        let text = std::str::from_utf8(&body).map_err(|_| Refusal::invalid("the document is not UTF-8 text"))?;
+        let text =
+            std::str::from_utf8(&body).map_err(|_| Refusal::invalid("the document is not UTF-8 text"))?;
         let document = Document::from_json(text).map_err(|error| refused(&error))?;
         let imported = conversations.import(&document).await.map_err(|error| refused(&error))?;
         for one in &imported {

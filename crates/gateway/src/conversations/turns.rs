@@ -75,7 +75,8 @@ pub(crate) async fn create(
         let ask = Ask::of(&service, &caller, &head.headers);
         let made = asked(&service, &rooms, conversations, id, ask, question).await?;
         let status = if made.is_repeated { StatusCode::OK } else { StatusCode::CREATED };
-        let shown = Shown { user: shown::turn(&made.user, false), assistant: shown::turn(&made.assistant, false) };
+        let shown =
+            Shown { user: shown::turn(&made.user, false), assistant: shown::turn(&made.assistant, false) };
         Ok(json(status, &shown))
     })
     .await
@@ -87,8 +88,11 @@ fn question(body: &Bytes, headers: &HeaderMap) -> Result<Question, Refusal> {
         Ok(text) => Content::text(&text),
         Err(_) => Content::from_json(asked.content.get()).map_err(|error| refused(&error))?,
     };
-    let blocks: Vec<Block> = content.as_json().read().map_err(|_| Refusal::invalid("content: each block has a `type`"))?;
-    let says = |block: &Block| block.kind != "text" || block.text.as_deref().is_some_and(|text| !text.trim().is_empty());
+    let blocks: Vec<Block> =
+        content.as_json().read().map_err(|_| Refusal::invalid("content: each block has a `type`"))?;
+    let says = |block: &Block| {
+        block.kind != "text" || block.text.as_deref().is_some_and(|text| !text.trim().is_empty())
+    };
     if !blocks.iter().any(says) {
         return Err(Refusal::invalid("content: a text, or content blocks; there is nothing to ask"));
     }
@@ -111,14 +115,17 @@ pub(super) fn key(headers: &HeaderMap) -> Result<Option<String>, Refusal> {
 }
 
 /// The name of a turn that a request with this key makes: the same for the same, so that it cannot be made twice.
-pub(super) fn name(conversations: &Conversations, conversation: &str, key: &str, which: &str) -> String {
+///
+/// Of two that it makes the one with the greater number is sorted behind the other.
+pub(super) fn name(conversations: &Conversations, of: &str, key: &str, number: u8) -> String {
     let mut hash = Sha256::new();
-    for part in [conversations.owner(), conversation, key, which] {
+    for part in [conversations.owner(), of, key] {
         hash.update(part.as_bytes());
         hash.update(b"\0");
     }
     let mut id = [0; 16];
     id.iter_mut().zip(hash.finalize()).for_each(|(byte, hashed)| *byte = hashed);
+    id[15] = number;
     format!("turn_{}", uuid::Builder::from_random_bytes(id).into_uuid().simple())
 }
 
@@ -149,8 +156,8 @@ async fn make(
     let mut user = NewTurn::user(content);
     let mut assistant = NewTurn::assistant(compose::model(&conversation));
     if let Some(key) = &key {
-        user.id = name(&conversations, id, key, "user");
-        assistant.id = name(&conversations, id, key, "assistant");
+        user.id = name(&conversations, id, key, 0);
+        assistant.id = name(&conversations, id, key, 1);
         if let Some(made) = repeated(&conversations, &user, &assistant.id).await? {
             return Ok(made);
         }
@@ -162,7 +169,9 @@ async fn make(
         return Err(busy("an answer is running on this branch: wait for it, stop it, or send `queue`: true"));
     }
     if waits && branch.last().is_none_or(|last| last.role != Role::Assistant) {
-        return Err(busy("a question that waits goes behind the answer that it waits for: give that as `parent`"));
+        return Err(busy(
+            "a question that waits goes behind the answer that it waits for: give that as `parent`",
+        ));
     }
     let watched = Watched::new();
     let order = if waits {

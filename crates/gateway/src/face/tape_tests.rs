@@ -71,7 +71,7 @@ async fn resume(told: &Told, most: usize, positions: impl Iterator<Item = usize>
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
 
     /// `resume(k)` is `full` from k on, byte for byte, whatever is kept for those that are behind.
     #[test]
@@ -79,6 +79,40 @@ proptest! {
         run(async {
             let told = tell(&history, async |_, _| {}).await;
             resume(&told, most, 0..told.records.len()).await;
+        });
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
+
+    /// Viewers that are there while the stream grows get the same bytes as one that comes when it has ended, whatever is kept for them.
+    #[test]
+    fn it_does_not_matter_when_a_viewer_comes(history in history(), most in prop_oneof![Just(0), Just(600), Just(1 << 20)]) {
+        run(async {
+            let renderings = Arc::new(Renderings::default());
+            let shelf = Arc::new(Shelf::default());
+            let mut early = Vec::new();
+            let told = tell(&history, async |log, stream| {
+                let reader = Reader::attach(log, stream, After::Start).await.unwrap();
+                let cursor = Cursor::new(reader, Some(renderings.with_limit(log, stream, most)));
+                let body = FaceBody::new(cursor, Face::Tape, Some(Arc::clone(&shelf)), LIFE, None);
+                early.push((Vec::new(), body));
+                // Those that are there read a piece, if there is one, but for every third, which falls behind.
+                for (index, (seen, body)) in early.iter_mut().enumerate() {
+                    if index % 3 != 2
+                        && let Some(Some(Ok(frame))) = body.frame().now_or_never()
+                    {
+                        seen.extend(frame.into_data().unwrap());
+                    }
+                }
+            });
+            let told = told.await;
+            let whole = written(&told.records);
+            for (mut seen, body) in early {
+                seen.extend(read(body).await.0);
+                assert_eq!(String::from_utf8_lossy(&seen), String::from_utf8_lossy(&whole), "{most} bytes kept");
+            }
         });
     }
 }
@@ -124,7 +158,7 @@ fn the_tapes_of_recorded_answers_are_their_pages() {
     let mut random = fastrand::Rng::with_seed(seed);
     for path in recorded() {
         let events = events(&std::fs::read(&path).unwrap());
-        if events.is_empty() || events.len() > 600 {
+        if events.is_empty() || events.len() > 400 {
             continue;
         }
         for cut in [events.len(), random.usize(0..events.len())] {

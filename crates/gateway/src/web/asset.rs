@@ -7,14 +7,15 @@ use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use http::header::{
-    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH,
-    REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
+    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG,
+    IF_NONE_MATCH, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, HeaderName, StatusCode};
 use sha2::{Digest as _, Sha256};
 
 /// Nothing that is not of this origin, nothing inline, in nobody's frame. On scripts too: a worker is held to what came with its own.
-pub(crate) const POLICY: &str = "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'";
+pub(crate) const POLICY: &str =
+    "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'";
 
 pub(super) struct Asset {
     plain: Bytes,
@@ -28,16 +29,21 @@ pub(super) struct Asset {
 impl Asset {
     pub(super) fn new(path: &str, text: &str) -> Self {
         let content_type = content_type(path);
-        let plain =
-            if path.ends_with(".js") { without_remarks(text).into() } else { Bytes::copy_from_slice(text.as_bytes()) };
+        let plain = if path.ends_with(".js") {
+            without_remarks(text).into()
+        } else {
+            Bytes::copy_from_slice(text.as_bytes())
+        };
         let digest = Sha256::digest(&plain);
-        let tag = digest.iter().take(8).fold("W/\"".to_owned(), |tag, byte| format!("{tag}{byte:02x}")) + "\"";
+        let tag =
+            digest.iter().take(8).fold("W/\"".to_owned(), |tag, byte| format!("{tag}{byte:02x}")) + "\"";
         let gzip = compressed(&plain).filter(|gzip| gzip.len() < plain.len());
         Self { plain, gzip, tag, content_type }
     }
 
     pub(super) fn answer(&self, headers: &HeaderMap) -> Response {
-        let asked = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let asked =
+            |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let head = [
             (CONTENT_TYPE, self.content_type),
             (ETAG, self.tag.as_str()),

@@ -32,16 +32,20 @@ const FILES: &[(&str, &str)] = files![
     "chat/chat.css",
     "chat/chat.js",
     "chat/composer.js",
+    "chat/keys.js",
     "chat/meter.js",
     "chat/pager.js",
     "chat/plain.css",
+    "chat/presence.js",
     "chat/scroll.js",
     "chat/settings.js",
     "chat/sidebar.js",
     "chat/thread.js",
     "chat/turn.js",
     "chat/user-turn.js",
+    "chat/waiting.js",
     "demo/beside.js",
+    "demo/controls.js",
     "demo/demo.css",
     "demo/demo.js",
     "demo/run.js",
@@ -156,7 +160,8 @@ mod tests {
         for page in [CHAT, DEMO] {
             assert_eq!(page.matches(BAR_GOES_HERE).count(), 1);
             let whole = page.replacen(BAR_GOES_HERE, BAR, 1);
-            for forbidden in ["<style", " style=", " onclick=", "javascript:", "//cdn", "http://", "https://"] {
+            for forbidden in ["<style", " style=", " onclick=", "javascript:", "//cdn", "http://", "https://"]
+            {
                 assert!(!whole.contains(forbidden), "{forbidden}");
             }
             for script in whole.split("<script").skip(1) {
@@ -168,7 +173,9 @@ mod tests {
     #[test]
     fn what_pages_name_is_there() {
         for page in [CHAT, DEMO, BAR] {
-            for part in page.split(['"', '#']).filter(|part| part.starts_with("/shell/") || part.ends_with(".css")) {
+            for part in
+                page.split(['"', '#']).filter(|part| part.starts_with("/shell/") || part.ends_with(".css"))
+            {
                 assert!(ASSETS.contains_key(part), "{part}");
             }
         }

@@ -341,3 +341,67 @@ async fn refusals_are_as_documented() {
     assert_eq!(answer.status, 412);
     document.answer("get", "/v1/streams/{id}/events", &answer);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn conversations_are_as_documented() {
+    let history = perennial_history::History::open("sqlite::memory:").await.unwrap();
+    let rig = Rig::with(simulator(), |gateway| gateway.clocks(quick()).history(history)).await;
+    let mut document = Document::of(&rig).await;
+    let all = "/v1/conversations";
+    let made =
+        ask(&rig, "post", all, &[], r#"{"model":"claude-opus-4-8","settings":{"thinking":true}}"#).await;
+    document.answer("post", all, &made);
+    let conversation = made.json()["id"].as_str().unwrap().to_owned();
+    let (of, one) = (format!("{all}/{conversation}"), "/v1/conversations/{id}");
+    let mut asked = Vec::new();
+    for (key, orders) in [("a", "stall@event=9"), ("a", ""), ("b", "")] {
+        let headers = [("idempotency-key", key), ("perennial-sim", orders)];
+        let answer =
+            ask(&rig, "post", &format!("{of}/turns"), &headers, r#"{"content":"Hello","parent":null}"#).await;
+        document.answer("post", &format!("{one}/turns"), &answer);
+        asked.push(answer.json()["assistant"]["id"].as_str().unwrap().to_owned());
+    }
+    let waits = format!(r#"{{"content":"Then?","parent":"{}","queue":true}}"#, asked[0]);
+    for (body, status) in
+        [(waits.as_str(), 201), (r#"{"content":""}"#, 400), (&waits.replace("true", "false"), 409)]
+    {
+        let answer = ask(&rig, "post", &format!("{of}/turns"), &[], body).await;
+        assert_eq!(answer.status, status, "{}", answer.text());
+        document.answer("post", &format!("{one}/turns"), &answer);
+    }
+    let of_turn = format!("{of}/turns/{}", asked[0]);
+    for word in ["stop", "retry", "continue", "continue"] {
+        let answer = ask(&rig, "post", &format!("{of_turn}/{word}"), &[], "").await;
+        document.answer("post", &format!("{one}/turns/{{turn}}/{word}"), &answer);
+    }
+    for query in ["", "?format=tape", "?format=text"] {
+        let answer = ask(&rig, "get", &format!("{of}{query}"), &[], "").await;
+        document.answer("get", one, &answer);
+    }
+    for query in ["", "?limit=1", "?q=hello", "?limit=0"] {
+        let answer = ask(&rig, "get", &format!("{all}{query}"), &[], "").await;
+        document.answer("get", all, &answer);
+    }
+    let changed = ask(&rig, "patch", &of, &[], r#"{"title":"Other","system":null}"#).await;
+    document.answer("patch", one, &changed);
+    let exported = ask(&rig, "get", &format!("{of}/export"), &[], "").await;
+    document.answer("get", &format!("{one}/export"), &exported);
+    let imported = ask(&rig, "post", &format!("{all}/import"), &[], exported.text()).await;
+    document.answer("post", &format!("{all}/import"), &imported);
+    for path in ["/v1/session", "/"] {
+        let answer = ask(&rig, "get", path, &[], "").await;
+        document.answer("get", path, &answer);
+    }
+    for accept in ["text/html", "*/*"] {
+        let answer = ask(&rig, "get", &format!("/c/{conversation}"), &[("accept", accept)], "").await;
+        document.answer("get", "/c/{id}", &answer);
+    }
+    let form = ask(&rig, "post", "/c", &[], "text=Hello").await;
+    document.answer("post", "/c", &form);
+    for _ in 0..2 {
+        let deleted = ask(&rig, "delete", &of, &[], "").await;
+        document.answer("delete", one, &deleted);
+    }
+    let gone = ask(&rig, "get", &of, &[], "").await;
+    document.answer("get", one, &gone);
+}

@@ -12,10 +12,16 @@ use sqlx::migrate::{Migration, MigrationType, Migrator};
 use super::Kind;
 
 /// Each with its number for ever: what has run somewhere is not changed, another is added.
-const SQLITE: [(i64, &str, &str); 2] =
-    [(1, "conversations, turns", FIRST), (2, "search in texts", SEARCH_IN_SQLITE)];
-const POSTGRES: [(i64, &str, &str); 2] =
-    [(1, "conversations, turns", FIRST), (2, "search in texts", SEARCH_IN_POSTGRES)];
+const SQLITE: [(i64, &str, &str); 3] = [
+    (1, "conversations, turns", FIRST),
+    (2, "search in texts", SEARCH_IN_SQLITE),
+    (3, "how long answers took", TIMING),
+];
+const POSTGRES: [(i64, &str, &str); 3] = [
+    (1, "conversations, turns", FIRST),
+    (2, "search in texts", SEARCH_IN_POSTGRES),
+    (3, "how long answers took", TIMING),
+];
 
 const FIRST: &str = "
 CREATE TABLE conversations (
@@ -53,6 +59,8 @@ CREATE TABLE turns (
 CREATE INDEX turns_by_conversation ON turns (conversation, created_us, id);
 CREATE INDEX turns_not_ended ON turns (conversation) WHERE ended_us IS NULL;
 ";
+
+const TIMING: &str = "ALTER TABLE turns ADD COLUMN timing_json TEXT";
 
 const SEARCH_IN_SQLITE: &str = "
 CREATE TABLE texts (

@@ -15,7 +15,8 @@ use crate::turn::{Ended, NewTurn, Role, Turn};
 
 /// The columns of a turn `t`.
 pub(super) const COLUMNS: &str = "t.id, t.conversation, t.parent, t.role, t.content, t.state, t.stream, t.stop_reason, \
-    t.usage_json, t.cost, t.error_json, t.model, t.made_by, t.continues, t.created_us, t.ended_us";
+    t.usage_json, t.cost, t.error_json, t.model, t.made_by, t.continues, t.created_us, t.ended_us, \
+    t.timing_json";
 
 impl Conversations {
     /// Appends turns, all or none: the first behind `parent` (`None` makes a root), each other behind the one before it. The last becomes
@@ -130,8 +131,8 @@ impl Conversations {
         self.touch_of(&mut transaction, turn, true).await?;
         let update = sqlx::query(
             "UPDATE turns SET state = $1, content = COALESCE($2, content), stop_reason = $3, usage_json = $4, \
-             cost = $5, error_json = $6, model = COALESCE($7, model), ended_us = $8, holder = NULL \
-             WHERE id = $9 AND ended_us IS NULL",
+             cost = $5, error_json = $6, model = COALESCE($7, model), timing_json = $8, ended_us = $9, holder = NULL \
+             WHERE id = $10 AND ended_us IS NULL",
         )
         .bind(ended.state.as_str())
         .bind(ended.content.as_ref().map(Content::as_str))
@@ -140,6 +141,7 @@ impl Conversations {
         .bind(ended.cost.map(|cost| cost.to_string()))
         .bind(ended.error.as_ref().map(Json::as_str))
         .bind(ended.model.as_deref())
+        .bind(ended.timing.as_ref().map(Json::as_str))
         .bind(Timestamp::now().as_microsecond())
         .bind(turn);
         let was_open = update.execute(&mut *transaction).await.map_err(unwritable)?.rows_affected() == 1;
@@ -249,6 +251,7 @@ impl Turn {
             usage: None,
             cost: None,
             error: None,
+            timing: None,
             model: new.model.clone(),
             by: new.by.clone(),
             continues: new.continues.clone(),
@@ -278,7 +281,7 @@ pub(super) async fn insert(
 ) -> Result<()> {
     let insert = format!(
         "INSERT INTO turns ({}, holder) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, \
-        $14, $15, $16, $17) ON CONFLICT (id) DO NOTHING",
+        $14, $15, $16, $17, $18) ON CONFLICT (id) DO NOTHING",
         COLUMNS.replace("t.", "")
     );
     let inserted = sqlx::query(AssertSqlSafe(insert))
@@ -298,6 +301,7 @@ pub(super) async fn insert(
         .bind(turn.continues.as_deref())
         .bind(turn.created.as_microsecond())
         .bind(turn.ended.map(Timestamp::as_microsecond))
+        .bind(turn.timing.as_ref().map(Json::as_str))
         .bind(holder)
         .execute(&mut **transaction)
         .await
@@ -327,6 +331,7 @@ fn read(row: &AnyRow) -> Result<Turn> {
         usage: json("usage_json")?,
         cost: maybe_text(row, "cost")?.map(|cost| cost.parse()).transpose().map_err(|_| wrong("cost"))?,
         error: json("error_json")?,
+        timing: json("timing_json")?,
         model: maybe_text(row, "model")?,
         by: maybe_text(row, "made_by")?,
         continues: maybe_text(row, "continues")?,

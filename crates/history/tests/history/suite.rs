@@ -30,6 +30,7 @@ cases!(
     here::what_is_gone_is_not_found,
     here::many_write_at_once,
     tree::branches_share_their_beginning,
+    tree::what_waits_is_put_behind_another_turn,
     tree::a_title_is_made_of_the_first_message,
     tree::names_are_completed,
     tree::what_does_not_fit_is_refused_whole,
@@ -93,6 +94,7 @@ pub(crate) async fn a_turn_comes_back_as_it_went_in(url: String) {
 
     let mut ended = completed("done");
     ended.stop_reason = Some("end_turn".to_owned());
+    ended.timing = Some(Json::from_json(r#"{"elapsed_ms": 12}"#).unwrap());
     ended.usage = Some(Json::from_json(r#"{"output_tokens":5, "new": [1.0]}"#).unwrap());
     ended.cost = Some("0.0012300".parse().unwrap());
     ended.error = Some(Json::from_json(r#"{"type":"overloaded_error"}"#).unwrap());
@@ -100,7 +102,7 @@ pub(crate) async fn a_turn_comes_back_as_it_went_in(url: String) {
     let turn = of.end(&made[1].id, &ended).await.unwrap();
     assert_eq!(turn, of.turn(&made[1].id).await.unwrap());
     assert_eq!((turn.state, turn.parent.as_ref()), (State::Completed, Some(&made[0].id)));
-    assert_eq!((&turn.usage, &turn.error), (&ended.usage, &ended.error));
+    assert_eq!((&turn.usage, &turn.error, &turn.timing), (&ended.usage, &ended.error, &ended.timing));
     assert_eq!(turn.cost.unwrap().to_string(), "0.0012300");
     assert_eq!(turn.model, ended.model);
     assert!(turn.ended.unwrap() >= turn.created);

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use perennial_history::{Content, NewConversation, NewTurn, Query};
+use perennial_history::{Content, NewConversation, NewTurn, Query, State};
 
 use crate::suite::{asked, completed, open};
 
@@ -26,6 +26,31 @@ pub(crate) async fn branches_share_their_beginning(url: String) {
     assert_eq!(of.turns(&id).await.unwrap(), [user, first.clone(), second, edited, on.clone()]);
     assert_eq!(of.get(&id).await.unwrap().head, Some(on.id));
     assert_eq!(of.set_head(&id, &first.id).await.unwrap().head, Some(first.id));
+}
+
+pub(crate) async fn what_waits_is_put_behind_another_turn(url: String) {
+    let history = open(&url).await;
+    let of = history.of("local");
+    let (id, _, first) = asked(&of, "question", "first answer").await;
+    let mut waiting = NewTurn::assistant("m");
+    waiting.state = State::Queued;
+    let next = [NewTurn::user(Content::text("and then")), waiting];
+    let next = of.append(&id, Some(&first.id), &next).await.unwrap();
+    let step = [NewTurn::user(Content::text("given")), NewTurn::assistant("m")];
+    let step = of.append(&id, Some(&first.id), &step).await.unwrap();
+    let before = of.get(&id).await.unwrap().version;
+    of.put_behind(&next[0].id, &step[1].id).await.unwrap();
+    assert!(of.get(&id).await.unwrap().version > before);
+    let branch: Vec<_> = of.path(&next[1].id).await.unwrap().into_iter().map(|turn| turn.id).collect();
+    assert_eq!(branch[2..], [&step[0], &step[1], &next[0], &next[1]].map(|turn| turn.id.clone()));
+    // Neither itself, nor a turn of another conversation or of somebody else.
+    let (_, other, _) = asked(&of, "other", "x").await;
+    for (turn, behind) in
+        [(&next[0].id, &next[0].id), (&next[0].id, &other.id), (&"turn_0".to_owned(), &other.id)]
+    {
+        assert!(of.put_behind(turn, behind).await.unwrap_err().is_not_found(), "{turn} {behind}");
+    }
+    assert!(history.of("else").put_behind(&next[0].id, &first.id).await.unwrap_err().is_not_found());
 }
 
 pub(crate) async fn a_title_is_made_of_the_first_message(url: String) {

@@ -33,7 +33,11 @@ fn written(value: f64) -> Given {
     // Sums such as 0.1 + 0.2 are shown as people write them: with 15 digits, which a double has for certain.
     let rounded: f64 = format!("{value:.14e}").parse().unwrap_or(value);
     let shown = if rounded == 0.0 { 0.0 } else { rounded };
-    Ok(if shown.abs() >= 1e15 || (shown != 0.0 && shown.abs() < 1e-6) { format!("{shown:e}") } else { format!("{shown}") })
+    Ok(if shown.abs() >= 1e15 || (shown != 0.0 && shown.abs() < 1e-6) {
+        format!("{shown:e}")
+    } else {
+        format!("{shown}")
+    })
 }
 
 struct Parser<'a> {
@@ -111,7 +115,11 @@ impl<'a> Parser<'a> {
             self.deeper()?;
             let value = self.sum()?;
             self.depth -= 1;
-            return if self.take(")") { Ok(value) } else { Err("A closing parenthesis is missing.".to_owned()) };
+            return if self.take(")") {
+                Ok(value)
+            } else {
+                Err("A closing parenthesis is missing.".to_owned())
+            };
         }
         self.skip();
         match self.rest.chars().next() {

@@ -9,8 +9,9 @@ use super::Given;
 pub(super) fn now(zone: Option<&str>) -> Given {
     let zone = match zone.map(str::trim).filter(|zone| !zone.is_empty()) {
         None | Some("UTC") => TimeZone::UTC,
-        Some(name) => TimeZone::get(name)
-            .map_err(|_| format!("There is no time zone {name:.60}: give an IANA name such as Europe/Berlin."))?,
+        Some(name) => TimeZone::get(name).map_err(|_| {
+            format!("There is no time zone {name:.60}: give an IANA name such as Europe/Berlin.")
+        })?,
     };
     Ok(told(&Timestamp::now().to_zoned(zone)))
 }

@@ -28,7 +28,13 @@ impl FetchPolicy {
     /// These hosts.
     #[must_use]
     pub fn of(hosts: impl IntoIterator<Item = String>) -> Self {
-        Self { hosts: hosts.into_iter().map(|host| host.trim().to_ascii_lowercase()).filter(|host| !host.is_empty()).collect() }
+        Self {
+            hosts: hosts
+                .into_iter()
+                .map(|host| host.trim().to_ascii_lowercase())
+                .filter(|host| !host.is_empty())
+                .collect(),
+        }
     }
 
     fn allows(&self, url: &Url) -> bool {
@@ -36,11 +42,15 @@ impl FetchPolicy {
         let port = url.port();
         self.hosts.iter().any(|allowed| {
             let (name, allowed_port) = match allowed.rsplit_once(':') {
-                Some((name, digits)) if digits.parse::<u16>().is_ok() && !name.ends_with(':') => (name, digits.parse().ok()),
+                Some((name, digits)) if digits.parse::<u16>().is_ok() && !name.ends_with(':') => {
+                    (name, digits.parse().ok())
+                }
                 _ => (allowed.as_str(), None),
             };
             let is_host = match name.strip_prefix("*.") {
-                Some(parent) => host.strip_suffix(parent).is_some_and(|rest| rest.len() > 1 && rest.ends_with('.')),
+                Some(parent) => {
+                    host.strip_suffix(parent).is_some_and(|rest| rest.len() > 1 && rest.ends_with('.'))
+                }
                 None => host == name,
             };
             is_host && port == allowed_port
@@ -56,7 +66,9 @@ impl FetchPolicy {
             return Err("An address with a name or a password in it is not fetched.".to_owned());
         }
         if self.hosts.is_empty() {
-            return Err("Nothing can be fetched: the operator of this gateway has allowed no hosts.".to_owned());
+            return Err(
+                "Nothing can be fetched: the operator of this gateway has allowed no hosts.".to_owned()
+            );
         }
         if !self.allows(&url) {
             return Err(format!("This host is not allowed. Allowed are: {}.", self.hosts.join(", ")));
@@ -83,16 +95,21 @@ async fn get(policy: &FetchPolicy, address: &str) -> Given {
         if status.is_redirection()
             && let Some(to) = answer.headers().get(LOCATION).and_then(|to| to.to_str().ok())
         {
-            let to = url.join(to).map_err(|_| "The host leads to something that is no address.".to_owned())?;
+            let to =
+                url.join(to).map_err(|_| "The host leads to something that is no address.".to_owned())?;
             url = policy.check(to.as_str())?;
             continue;
         }
         if !status.is_success() {
             return Err(format!("The host answered {}.", status.as_u16()));
         }
-        let media = answer.headers().get(CONTENT_TYPE).and_then(|media| media.to_str().ok()).unwrap_or_default();
+        let media =
+            answer.headers().get(CONTENT_TYPE).and_then(|media| media.to_str().ok()).unwrap_or_default();
         let media = media.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-        let is_text = media.is_empty() || media.starts_with("text/") || media.ends_with("json") || media.ends_with("xml");
+        let is_text = media.is_empty()
+            || media.starts_with("text/")
+            || media.ends_with("json")
+            || media.ends_with("xml");
         if !is_text {
             return Err(format!("What stands there is no text but {media:.60}."));
         }

@@ -19,6 +19,8 @@ pub use self::fetch::FetchPolicy;
 /// Their names.
 pub(super) const NAMES: [&str; 4] = ["calculator", "clock", "fetch", "search"];
 
+/// So many calls of one answer are carried out.
+const MAX_CALLS: usize = 32;
 /// The most characters of what one call gives.
 const MAX_RESULT_CHARS: usize = 40_000;
 
@@ -27,7 +29,11 @@ pub(super) type Given = Result<String, String>;
 
 /// What the model is told of the tools of a conversation.
 pub(super) fn definitions(names: &[String]) -> Vec<Value> {
-    NAMES.iter().filter(|known| names.iter().any(|name| name == *known)).map(|name| definition(name)).collect()
+    NAMES
+        .iter()
+        .filter(|known| names.iter().any(|name| name == *known))
+        .map(|name| definition(name))
+        .collect()
 }
 
 fn definition(name: &str) -> Value {
@@ -74,7 +80,11 @@ pub(super) async fn run(
     calls: &[Call],
 ) -> Vec<Value> {
     let mut results = Vec::with_capacity(calls.len());
-    for call in calls {
+    for (number, call) in calls.iter().enumerate() {
+        if number >= MAX_CALLS {
+            results.push(failed(call, "Too many calls at once: this one was not carried out."));
+            continue;
+        }
         let given = match call.name.as_str() {
             "calculator" => text(call, "expression").and_then(calculator::compute),
             "clock" => clock::now(call.input["time_zone"].as_str()),

@@ -12,7 +12,8 @@ const MAX_WORDS: usize = 16;
 
 /// The places of a conversation where all the words stand in one turn.
 pub(super) async fn search(conversations: &Conversations, conversation: &str, words: &str) -> Given {
-    let turns = conversations.turns(conversation).await.map_err(|_| "The history does not answer.".to_owned())?;
+    let turns =
+        conversations.turns(conversation).await.map_err(|_| "The history does not answer.".to_owned())?;
     let words: Vec<String> = words.split_whitespace().take(MAX_WORDS).map(str::to_lowercase).collect();
     if words.is_empty() {
         return Err("`query` has no words.".to_owned());
@@ -29,7 +30,11 @@ pub(super) async fn search(conversations: &Conversations, conversation: &str, wo
             break;
         }
     }
-    Ok(if places.is_empty() { "Nothing in this conversation has these words.".to_owned() } else { places.join("\n\n") })
+    Ok(if places.is_empty() {
+        "Nothing in this conversation has these words.".to_owned()
+    } else {
+        places.join("\n\n")
+    })
 }
 
 /// The text around the first place of a word, on one line.
