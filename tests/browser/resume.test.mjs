@@ -9,7 +9,7 @@ import { PLAIN, ask, done, folder, grown, open, over, rig, settled, shown } from
 
 const stage = rig();
 
-const ANSWER = "ttft=100ms,tps=25,jitter=0; tokens=220";
+const ANSWER = "ttft=100ms,tps=40,jitter=0; tokens=400";
 
 /** What the whole answer is, as the gateway has it. */
 async function reference(page, url = stage.gateway.url) {
@@ -116,10 +116,11 @@ test("C15: twelve tabs over HTTP/1.1 show the same live answer over two connecti
   const tabs = [];
   const times = [];
   for (let number = 1; number < 12; number += 1) {
-    const begun = performance.now();
-    tabs.push(await open(stage, { url: proxy.url, context: first.context(), path }));
-    await grown(tabs.at(-1), 20);
-    times.push(performance.now() - begun);
+    const tab = await open(stage, { url: proxy.url, context: first.context(), path });
+    await grown(tab, 20);
+    // Since its navigation began, as the tab itself counts.
+    times.push(await tab.evaluate(() => performance.now()));
+    tabs.push(tab);
   }
   const connections = proxy.streaming();
   times.sort((a, b) => a - b);
