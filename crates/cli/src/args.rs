@@ -3,7 +3,10 @@
 use clap::{Parser, Subcommand};
 
 use crate::exit::EXIT_CODES;
-use crate::{ask, config, decode, doctor, explain, keys, logs, render, serve, sim, usage};
+use crate::{
+    ask, attach, completions, config, decode, doctor, explain, keys, logs, man, recording, render, replay,
+    serve, sim, tail, usage,
+};
 
 /// Streams from Claude that do not break.
 #[derive(Debug, Parser)]
@@ -17,7 +20,11 @@ pub(crate) struct Args {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Ask a question and read the answer as it comes
-    Ask(ask::AskArgs),
+    Ask(Box<ask::AskArgs>),
+    /// Read a stream of a gateway by its name: what came, then what comes
+    Attach(attach::AttachArgs),
+    /// Print what completes this command in a shell
+    Completions(completions::CompletionsArgs),
     /// See whether a file of settings is right, or print an example of one
     Config(config::ConfigArgs),
     /// Read a captured stream: its message, events, text, or departures from the grammar
@@ -32,10 +39,18 @@ pub(crate) enum Command {
     Keys(keys::KeysArgs),
     /// List, show, search and export the conversations of this terminal
     Logs(logs::LogsArgs),
+    /// Print the manual page, or write the pages of all commands into a folder
+    Man(man::ManArgs),
+    /// Record a stream with the time of each event
+    Record(recording::RecordArgs),
+    /// Show a recording at the pace at which it came
+    Replay(replay::ReplayArgs),
     /// Run the gateway: what SDKs and applications talk to instead of the Claude API
     Serve(Box<serve::ServeArgs>),
     /// Run the simulator: a Claude to build and test against
     Sim(sim::SimArgs),
+    /// Tell of the streams of a gateway as they begin and end
+    Tail(tail::TailArgs),
     /// Sum up what was used and what it cost
     Usage(usage::UsageArgs),
 }

@@ -68,6 +68,11 @@ impl Failure {
         }
     }
 
+    /// The line; empty where there is nothing to say.
+    pub(crate) fn line(&self) -> &str {
+        &self.line
+    }
+
     /// Says the line on standard error and gives the code.
     pub(crate) fn report(&self) -> ExitCode {
         if !self.line.is_empty() {
@@ -81,4 +86,9 @@ impl Failure {
 pub(crate) fn say(line: impl fmt::Display) {
     let line = output::harmless(&line.to_string()).replace('\n', " ");
     drop(writeln!(io::stderr().lock(), "{}", logging::line(&line)));
+}
+
+/// Words with the id of the request, to be quoted to support.
+pub(crate) fn with_id(words: &str, id: Option<&str>) -> String {
+    id.map_or_else(|| words.to_owned(), |id| format!("{words} [{id}]"))
 }

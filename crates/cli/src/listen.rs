@@ -79,6 +79,48 @@ impl Signals {
     }
 }
 
+/// The signal that asks to pause, SIGTSTP (Ctrl-Z): caught, so that a screen can be tidied up before.
+#[derive(Debug)]
+pub(crate) struct Pauses {
+    #[cfg(unix)]
+    pause: Option<tokio::signal::unix::Signal>,
+}
+
+impl Pauses {
+    /// Where it cannot be caught, the system pauses the process by itself.
+    pub(crate) fn catch() -> Self {
+        #[cfg(unix)]
+        {
+            use tokio::signal::unix::{SignalKind, signal};
+            let kind = SignalKind::from_raw(rustix::process::Signal::TSTP.as_raw());
+            Self { pause: signal(kind).ok() }
+        }
+        #[cfg(not(unix))]
+        Self {}
+    }
+
+    /// The next one. [`pause`](Self::pause) is then to be called.
+    pub(crate) async fn next(&mut self) {
+        #[cfg(unix)]
+        if let Some(pause) = &mut self.pause
+            && pause.recv().await.is_some()
+        {
+            return;
+        }
+        std::future::pending::<()>().await;
+    }
+
+    /// Pauses this process, until the shell lets it go on.
+    pub(crate) fn pause() {
+        #[cfg(unix)]
+        {
+            use rustix::process::{Signal, getpid, kill_process};
+            // What cannot be paused goes on.
+            let _ = kill_process(getpid(), Signal::STOP);
+        }
+    }
+}
+
 /// The signal that asks to read the settings again, SIGHUP; where it is caught.
 #[derive(Debug)]
 pub(crate) struct Hangups {

@@ -6,6 +6,8 @@
 
 mod args;
 mod ask;
+mod attach;
+mod completions;
 mod config;
 mod decode;
 mod doctor;
@@ -19,13 +21,23 @@ mod ledger;
 mod listen;
 mod logging;
 mod logs;
+mod man;
 mod moment;
 mod output;
+mod place;
+mod question;
+mod reading;
+mod record;
+mod recording;
 mod render;
+mod replay;
 mod serve;
+mod service;
+mod show;
 mod sim;
 mod store;
 mod table;
+mod tail;
 mod usage;
 
 use std::process::ExitCode;
@@ -47,15 +59,21 @@ fn main() -> ExitCode {
     };
     let run = match args.command {
         Command::Ask(args) => ask::run(&args),
+        Command::Attach(args) => attach::run(&args),
+        Command::Completions(args) => completions::run(&args),
         Command::Config(args) => config::run(&args),
         Command::Decode(args) => decode::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Keys(args) => keys::run(&args),
         Command::Logs(args) => logs::run(&args),
+        Command::Man(args) => man::run(&args),
+        Command::Record(args) => recording::run(&args),
+        Command::Replay(args) => replay::run(&args),
         Command::Render(args) => render::run(&args),
         Command::Serve(args) => serve::run(&args),
         Command::Sim(args) => sim::run(&args),
+        Command::Tail(args) => tail::run(&args),
         Command::Usage(args) => usage::run(&args),
     };
     match run {

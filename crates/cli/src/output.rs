@@ -5,6 +5,8 @@ use std::io::{self, StdoutLock, Write};
 
 use perennial_protocol::{BlockStatus, ContentBlock, Transcript};
 
+use unicode_width::UnicodeWidthStr as _;
+
 use crate::exit::Failure;
 
 /// Locked standard output that is flushed when told, so that text appears as it comes and bulk is written in bulk.
@@ -106,6 +108,17 @@ pub(crate) fn harmless(text: &str) -> Cow<'_, str> {
     if text.contains(harms) { Cow::Owned(text.replace(harms, "")) } else { Cow::Borrowed(text) }
 }
 
+/// How many columns of a terminal a text without line ends takes; escapes for colours take none.
+pub(crate) fn width(text: &str) -> usize {
+    let mut columns = 0;
+    let mut rest = text;
+    while let Some(at) = rest.find("\x1b[") {
+        columns += rest[..at].width();
+        rest = rest[at..].find('m').map_or("", |end| &rest[at + end + 1..]);
+    }
+    columns + rest.width()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -119,6 +132,15 @@ mod tests {
         ] {
             assert_eq!(harmless(text), shown);
             assert_eq!(super::shown(text.as_bytes()), shown.as_bytes());
+        }
+    }
+
+    #[test]
+    fn columns() {
+        for (text, columns) in
+            [("", 0), ("a é", 3), ("日本", 4), ("\x1b[0;1mbold\x1b[0m", 4), ("👩\u{200d}💻", 2)]
+        {
+            assert_eq!(width(text), columns, "{text:?}");
         }
     }
 }

@@ -299,6 +299,12 @@ impl Error {
         self.0.api.as_ref()
     }
 
+    /// What happened, without the request's id and what to do: for who says these in words of their own.
+    #[must_use]
+    pub fn what(&self) -> &str {
+        &self.0.what
+    }
+
     /// The id of the request, to be quoted to support.
     #[must_use]
     pub fn request_id(&self) -> Option<&str> {

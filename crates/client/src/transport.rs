@@ -20,7 +20,7 @@ mod direct;
 mod reqwest;
 
 #[cfg(feature = "reqwest")]
-pub(crate) use self::default::for_url;
+pub use self::default::for_url;
 #[cfg(feature = "reqwest")]
 pub use self::direct::DirectTransport;
 #[cfg(feature = "reqwest")]

@@ -104,12 +104,12 @@ fn the_forms_of_an_answer() {
     assert_eq!(entry.bytes, sse.len() as u64, "every byte of the stream");
     let usage = ask(&sim, "answer=Hi", &["-u"]);
     assert_eq!(usage.out, "Hi\n");
-    assert!(
-        usage.err.starts_with("perennial: tokens: ") && usage.err.contains(" in all [req_"),
-        "{}",
-        usage.err
-    );
-    let thinking = ask(&sim, "", &["--thinking"]);
+    for part in
+        ["perennial: tokens: ", "; cost $", " in all\n", "perennial: answer: claude-opus-4-6; end_turn; req_"]
+    {
+        assert!(usage.err.contains(part), "{part}: {}", usage.err);
+    }
+    let thinking = ask(&sim, "", &["--thinking", "full"]);
     assert!(!thinking.err.is_empty() && !thinking.out.contains(thinking.err.trim()));
     assert!(!thinking.err.contains('\x1b') && !thinking.out.contains('\x1b'), "no colour in a pipe");
 }

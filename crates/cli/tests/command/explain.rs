@@ -69,5 +69,5 @@ fn what_cannot_be_explained_is_said() {
     assert_eq!(run(&["explain", "nonsense"]).code, 2);
     let nobody = run(&["explain", id, "--gateway", "http://127.0.0.1:1"]);
     assert_eq!(nobody.code, 5);
-    assert!(nobody.err.contains("--gateway"), "{}", nobody.err);
+    assert!(nobody.err.contains("--url"), "{}", nobody.err);
 }

@@ -117,7 +117,7 @@ pub(super) async fn begin(service: &Arc<Service>, rooms: &Arc<Rooms>, job: Job) 
             watcher.tell().await;
             drop(rooms.tasks.spawn(watcher.follow()));
         }
-        Err(refusal) => drop(rooms.tasks.spawn(watcher.refused(refusal))),
+        Err(refusal) => drop(rooms.tasks.spawn(watcher.refused(&refusal))),
     }
     is_begun
 }
@@ -128,7 +128,7 @@ impl Watcher {
     }
 
     /// It may not even be asked for.
-    fn refused(self, refusal: Refusal) -> BoxFuture<'static, ()> {
+    fn refused(self, refusal: &Refusal) -> BoxFuture<'static, ()> {
         let mut ended = Ended::new(State::Failed);
         let mut error = json!({"type": refusal.kind(), "message": refusal.message()});
         if let Some(wait) = refusal.wait() {

@@ -166,7 +166,7 @@ impl Messages {
         if role == Role::User {
             let missing = std::mem::take(&mut self.calls);
             let missing = missing.into_iter().filter(|call| !answered.contains(call));
-            let mut content = missing.map(not_carried_out).collect::<Result<Vec<_>, _>>()?;
+            let mut content = missing.map(|call| not_carried_out(&call)).collect::<Result<Vec<_>, _>>()?;
             content.append(&mut kept);
             kept = content;
         }
@@ -198,7 +198,7 @@ impl Messages {
 
     fn end(mut self) -> Result<Vec<Message>, Refusal> {
         if !self.calls.is_empty() && self.done.last().is_some_and(|last| last.role == Role::Assistant) {
-            let content = std::mem::take(&mut self.calls).into_iter().map(not_carried_out);
+            let content = std::mem::take(&mut self.calls).into_iter().map(|call| not_carried_out(&call));
             self.done.push(Message { role: Role::User, content: content.collect::<Result<_, _>>()? });
         }
         Ok(self.done)
@@ -218,7 +218,7 @@ fn kind(raw: &RawValue) -> String {
     serde_json::from_str::<Block>(raw.get()).unwrap_or_default().kind
 }
 
-fn not_carried_out(call: String) -> Result<Box<RawValue>, Refusal> {
+fn not_carried_out(call: &str) -> Result<Box<RawValue>, Refusal> {
     raw(
         &json!({"type": "tool_result", "tool_use_id": call, "is_error": true, "content": "This call was not carried out."}),
     )
@@ -233,7 +233,7 @@ fn raw(value: &Value) -> Result<Box<RawValue>, Refusal> {
 mod tests {
     use super::*;
 
-    fn conversation(model: &str, settings: Value) -> Conversation {
+    fn conversation(model: &str, settings: &Value) -> Conversation {
         let conversation = json!({
             "type": "conversation", "id": "conv_1", "title": "", "model": model, "system": null, "settings": settings,
             "created_at": "2026-11-26T08:00:00Z", "updated_at": "2026-11-26T08:00:00Z", "head": null, "live": null, "version": 1,
@@ -251,7 +251,7 @@ mod tests {
         serde_json::from_str(&turn).unwrap()
     }
 
-    fn composed(model: &str, settings: Value, branch: &[Turn], wanted: Wanted) -> String {
+    fn composed(model: &str, settings: &Value, branch: &[Turn], wanted: Wanted) -> String {
         String::from_utf8(compose(&conversation(model, settings), branch, None, wanted).unwrap()).unwrap()
     }
 
@@ -264,7 +264,7 @@ mod tests {
             turn("assistant", "completed", Some("end_turn"), thought),
             turn("user", "completed", None, r#"[{"type":"text","text":"R"}]"#),
         ];
-        let body = composed("claude-sonnet-5-5", json!({"max_tokens": 7}), &branch, Wanted::Answer);
+        let body = composed("claude-sonnet-5-5", &json!({"max_tokens": 7}), &branch, Wanted::Answer);
         assert!(body.contains(thought), "{body}");
         assert!(
             body.starts_with(r#"{"model":"claude-sonnet-5-5","max_tokens":7,"stream":true,"messages":["#),
@@ -286,7 +286,7 @@ mod tests {
         ] {
             let branch = [asked.clone(), turn("assistant", state, stop_reason, content), asked.clone()];
             let body: Value =
-                serde_json::from_str(&composed("claude-sonnet-5-5", json!({}), &branch, Wanted::Answer))
+                serde_json::from_str(&composed("claude-sonnet-5-5", &json!({}), &branch, Wanted::Answer))
                     .unwrap();
             let messages = body["messages"].as_array().unwrap();
             assert_eq!(
@@ -309,7 +309,7 @@ mod tests {
         for until in [2, 3] {
             let body: Value = serde_json::from_str(&composed(
                 "claude-sonnet-5-5",
-                json!({}),
+                &json!({}),
                 &branch[..until],
                 Wanted::Answer,
             ))
@@ -331,7 +331,7 @@ mod tests {
         ];
         let last = |model, settings| {
             let body: Value =
-                serde_json::from_str(&composed(model, settings, &branch, Wanted::Rest)).unwrap();
+                serde_json::from_str(&composed(model, &settings, &branch, Wanted::Rest)).unwrap();
             let last = body["messages"].as_array().unwrap().last().unwrap().clone();
             (
                 last["role"].as_str().unwrap().to_owned(),
@@ -366,7 +366,7 @@ mod tests {
         ] {
             let branch = [turn("user", "completed", None, r#"[{"type":"text","text":"Q"}]"#)];
             let body: Value =
-                serde_json::from_str(&composed(model, settings, &branch, Wanted::Answer)).unwrap();
+                serde_json::from_str(&composed(model, &settings, &branch, Wanted::Answer)).unwrap();
             assert_eq!(body["thinking"], thinking, "{model}");
             assert!(body["thinking"]["budget_tokens"].as_u64() < body["max_tokens"].as_u64());
         }

@@ -217,7 +217,7 @@ impl Coming {
                     }
                 }
                 Event::ContentBlockDelta { delta: Delta::Text(text), .. } => {
-                    out.push_str(&self.page.push(&text))
+                    out.push_str(&self.page.push(&text));
                 }
                 Event::ContentBlockStop { .. } => out.push_str(&self.page.finish()),
                 _ => {}

@@ -399,8 +399,8 @@ mod tests {
             let unended = stream.trim_end();
             let last = unended.rfind("\n\n").unwrap() + 2;
             if content {
-                intake.take(&Bytes::copy_from_slice(unended[..last].as_bytes()), Time::default()).unwrap();
-                intake.take(&Bytes::copy_from_slice(unended[last..].as_bytes()), Time::default()).unwrap();
+                intake.take(&Bytes::copy_from_slice(&unended.as_bytes()[..last]), Time::default()).unwrap();
+                intake.take(&Bytes::copy_from_slice(&unended.as_bytes()[last..]), Time::default()).unwrap();
                 intake.finish(Time::default());
                 assert!(!intake.is_over());
                 assert_eq!(intake.entries().last().unwrap().kind, Kind::Fragment);

@@ -89,9 +89,37 @@ impl Prices {
         Some(crate::money::to_usd(priced.cost))
     }
 
+    /// What one answer of `model` cost on a UTC day, by what the service said it used: rounds of other models, tier, speed and place
+    /// included. `None` if any of it has no known price.
+    ///
+    /// ```
+    /// use perennial_ledger::Prices;
+    ///
+    /// let day = "2026-11-20".parse().unwrap();
+    /// let usage = serde_json::from_str(r#"{"input_tokens":1000000,"output_tokens":100}"#)?;
+    /// assert_eq!(Prices::embedded().cost_of("claude-opus-5-5", &usage, day).unwrap().to_string(), "4.002");
+    /// # Ok::<(), serde_json::Error>(())
+    /// ```
+    #[must_use]
+    pub fn cost_of(
+        &self,
+        model: &str,
+        usage: &perennial_protocol::Usage,
+        day: Date,
+    ) -> Option<rust_decimal::Decimal> {
+        let mut row = Row::new("", 1, model, "");
+        row.measured(usage);
+        self.put(&mut row, day);
+        row.cost()
+    }
+
     /// Sets what the attempt of a row cost.
     pub(crate) fn put_on(&self, row: &mut Row) {
         let day = row.day();
+        self.put(row, day);
+    }
+
+    fn put(&self, row: &mut Row, day: Date) {
         // What used nothing costs nothing, whoever was asked.
         if row.tokens == Tokens::default() {
             row.cost = Some(0);

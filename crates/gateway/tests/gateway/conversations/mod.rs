@@ -6,11 +6,12 @@ mod page;
 mod talk;
 mod tools;
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
+use parking_lot::Mutex;
 use perennial_gateway::{Builder, Gateway, Recovery};
 use perennial_history::History;
 use perennial_sim::Pace;
@@ -42,7 +43,7 @@ impl Recorder {
         let (head, body) = request.into_parts();
         let body = axum::body::to_bytes(body, 1 << 24).await.unwrap();
         if head.method == Method::POST {
-            recorder.bodies.lock().unwrap().push(serde_json::from_slice(&body).unwrap());
+            recorder.bodies.lock().push(serde_json::from_slice(&body).unwrap());
         }
         let mut headers = head.headers;
         headers.remove("host");
@@ -154,7 +155,7 @@ pub(super) fn text(turn: &Value) -> String {
 
 /// What the upstream was asked, request by request.
 pub(super) fn asked(room: &Room) -> Vec<Value> {
-    room.recorder.bodies.lock().unwrap().clone()
+    room.recorder.bodies.lock().clone()
 }
 
 pub(super) fn client() -> reqwest::Client {

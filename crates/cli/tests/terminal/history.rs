@@ -1,0 +1,130 @@
+//! Row T7: what was said is remembered, found, and survives a process that is killed.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::PathBuf;
+use std::process::Command;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::rig::{Ran, Sim, perennial, signal};
+use crate::streaming::saying;
+
+struct Kept {
+    _folder: TempDir,
+    file: PathBuf,
+}
+
+impl Kept {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("history.db");
+        Self { _folder: folder, file }
+    }
+
+    fn with<'a>(&self, command: &'a mut Command) -> &'a mut Command {
+        command.env("PERENNIAL_HISTORY", &self.file)
+    }
+
+    fn ask(&self, sim: &Sim, arguments: &[&str]) -> Ran {
+        self.with(&mut sim.ask(arguments)).output().unwrap().into()
+    }
+
+    fn logs(&self, arguments: &[&str]) -> Ran {
+        self.with(perennial(&["logs"]).args(arguments)).output().unwrap().into()
+    }
+
+    fn ids(&self) -> Vec<String> {
+        let listed = self.logs(&["list", "--json"]).out;
+        let id = |line: &str| serde_json::from_str::<Value>(line).unwrap()["id"].as_str().unwrap().to_owned();
+        listed.lines().map(id).collect()
+    }
+
+    fn turns(&self, id: &str) -> Value {
+        let shown: Value = serde_json::from_str(&self.logs(&["show", id, "--json"]).out).unwrap();
+        shown["turns"].clone()
+    }
+}
+
+#[test]
+fn t7_remembers_and_finds() {
+    let (sim, kept) = (Sim::new(), Kept::new());
+    assert_eq!(kept.ask(&sim, &["-c", "Hi"]).code, 2, "there is nothing to go on with");
+    assert_eq!(kept.ask(&sim, &["-s", "Be brief", "My name is Ada."]).code, 0);
+    let answer = kept.ask(&sim, &["-c", "What is my name?"]);
+    assert!(answer.out.contains("Ada"), "{}", answer.out);
+    let found = kept.logs(&["search", "Ada"]).out;
+    assert!(found.contains("Ada"), "{found}");
+    let ids = kept.ids();
+    assert_eq!(ids.len(), 1);
+    assert_eq!(kept.turns(&ids[0]).as_array().unwrap().len(), 4);
+
+    // Another one, and back to the first by the beginning of its name.
+    assert_eq!(kept.ask(&sim, &["Hello"]).code, 0);
+    let answer = kept.ask(&sim, &["--cid", &ids[0], "What is my name?"]);
+    assert!(answer.out.contains("Ada"), "{}", answer.out);
+
+    // What is sent then is what was said: system, thinking and signatures to the byte.
+    let request = kept.ask(&sim, &["--cid", &ids[0], "--dry-run", "And?"]).out;
+    let messages: Value = serde_json::from_str(&request).unwrap();
+    assert_eq!(messages["system"], "Be brief");
+    let turns = kept.turns(&ids[0]);
+    for (turn, message) in turns.as_array().unwrap().iter().zip(messages["messages"].as_array().unwrap()) {
+        assert_eq!(turn["content"], message["content"]);
+    }
+    let signature = turns[1]["content"][0]["signature"].as_str().unwrap();
+    assert!(!signature.is_empty() && request.contains(signature), "{request}");
+
+    // Unless nothing is to be kept.
+    for flags in [&["-n"][..], &["--no-log"]] {
+        assert_eq!(kept.ask(&sim, &[flags, &["a secret"]].concat()).code, 0);
+    }
+    assert_eq!(kept.logs(&["off"]).code, 0);
+    assert_eq!(kept.ask(&sim, &["a secret"]).code, 0);
+    assert_eq!(kept.logs(&["search", "secret"]).out, "");
+    assert_eq!(kept.ids().len(), 2);
+}
+
+#[test]
+fn t7_a_process_that_is_killed_loses_a_second_at_most() {
+    let text = (0..2000).map(|number| format!("line {number}\n")).collect::<String>();
+    let (sim, kept) = (saying(&text, "instant,tps=300"), Kept::new());
+    let mut child = kept.with(&mut sim.ask(&["-m", "claude-opus-4-6", "Hi"])).spawn().unwrap();
+    let mut out = BufReader::new(child.stdout.take().unwrap());
+    let mut old = String::new();
+    let began = tokio::time::Instant::now();
+    let mut before = String::new();
+    while began.elapsed().as_millis() < 2500 {
+        out.read_line(&mut old).unwrap();
+        // What had come a second before the end.
+        if began.elapsed().as_millis() < 1500 {
+            before.clone_from(&old);
+        }
+    }
+    signal(&child, "KILL");
+    child.wait().unwrap();
+    let id = kept.ids().pop().unwrap();
+    let turns = kept.turns(&id);
+    assert_eq!(turns[1]["state"], "interrupted");
+    let text = turns[1]["content"][0]["text"].as_str().unwrap();
+    assert!(before.len() > 100 && text.starts_with(&before), "{} of {} bytes", text.len(), before.len());
+    assert!(text.len() >= before.len());
+}
+
+#[test]
+fn t7_an_answer_that_broke_is_kept_with_its_reason() {
+    let (sim, kept) = (Sim::new(), Kept::new());
+    let orders = "perennial-sim: fin@event=5";
+    assert_eq!(kept.ask(&sim, &["-m", "claude-opus-4-6", "-H", orders, "Say hello"]).code, 5);
+    let turns = kept.turns(&kept.ids()[0]);
+    assert_eq!(turns[1]["state"], "failed");
+    assert!(turns[1]["error"]["message"].as_str().unwrap().contains("the connection was lost"));
+    assert!(!turns[1]["content"][0]["text"].as_str().unwrap().is_empty());
+    // It can be gone on from.
+    assert_eq!(kept.ask(&sim, &["-c", "Go on"]).code, 0);
+    // A history that cannot be written is said, and no failure of the answer.
+    let mut command = sim.ask(&["Say hello"]);
+    let ran: Ran = command.env("PERENNIAL_HISTORY", "/dev/null/history.db").output().unwrap().into();
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert!(!ran.out.is_empty() && ran.err.contains("the answer is not kept"), "{}", ran.err);
+}

@@ -1,0 +1,117 @@
+//! Rows T13 and T17: thinking and tools in brief, and the strip.
+
+use perennial_sim::{Pace, Scenario, Simulator};
+
+use crate::pane::{Pane, assert_append_only, escapes};
+use crate::rig::Sim;
+use crate::streaming::{ask, saying};
+
+const THOUGHT: &str = "They want to know about the weather. I should look it up, and say it in a few plain words, and nothing else.";
+
+fn weather() -> Sim {
+    let scenario = format!(
+        "[[rule]]\nthinking = '{THOUGHT}'\ntext = 'I look that up.'\n\
+         tools = [{{ name = 'get_weather', input = {{ city = 'Paris', days = 2 }} }}]\n"
+    );
+    let pace: Pace = "real,ttft=100ms,tps=25".parse().unwrap();
+    Sim::with(Simulator::builder().scenario(Scenario::parse(&scenario).unwrap()).pace(pace))
+}
+
+#[test]
+fn t13_thinking_is_a_line_that_goes() {
+    let sim = weather();
+    let Some(mut pane) = Pane::run(80, 24, &ask(&sim, "--thinking brief Hi")) else { return };
+    pane.wait_for("thinking");
+    pane.wait_for("I should look it up");
+    assert_eq!(pane.end(), 0);
+    let screen = pane.screen();
+    let lines: Vec<&str> = screen.lines().collect();
+    assert!(lines[0].starts_with("thought ") && lines[0].ends_with(" s"), "{screen}");
+    assert_eq!(
+        lines[1..],
+        [
+            "",
+            "I look that up.",
+            "",
+            "tool get_weather city=\"Paris\" days=2",
+            "the model wants a tool run; ask --json shows the call"
+        ]
+    );
+    // On standard output nothing of it.
+    let ran = sim.ask(&["--thinking", "brief", "Hi"]).output().unwrap();
+    assert_eq!(String::from_utf8(ran.stdout).unwrap(), "I look that up.\n");
+    let said = String::from_utf8(ran.stderr).unwrap();
+    assert!(
+        said.starts_with("perennial: thought ") && said.contains("perennial: tool get_weather"),
+        "{said}"
+    );
+}
+
+#[test]
+fn t13_thinking_in_full_and_not_at_all() {
+    let sim = weather();
+    let line = ask(&sim, "--thinking full Hi");
+    let Some(mut pane) = Pane::run(200, 24, &line) else { return };
+    assert_eq!(pane.end(), 0);
+    let screen = pane.screen();
+    let (thought, _) = screen.split_once("\nthought ").unwrap();
+    assert_eq!(
+        thought.split_whitespace().collect::<Vec<_>>(),
+        THOUGHT.split_whitespace().collect::<Vec<_>>()
+    );
+    assert!(
+        thought.lines().count() > 1 && thought.lines().all(|line| line.len() <= 100),
+        "it is wrapped: {screen}"
+    );
+    assert!(pane.written().contains("\x1b[2m"), "it is dim");
+
+    let Some(mut pane) = Pane::run(200, 24, &ask(&sim, "-R Hi")) else { return };
+    assert_eq!(pane.end(), 0);
+    assert!(!pane.written().contains("weather.") && !pane.screen().contains("thought"), "{}", pane.screen());
+
+    // For a reader who listens: words, in whole lines.
+    let line = format!("ACCESSIBLE=1 {}", ask(&sim, "--thinking brief Hi"));
+    let Some(mut pane) = Pane::run(80, 24, &line) else { return };
+    assert_eq!(pane.end(), 0);
+    assert_append_only(&pane.written());
+    assert!(pane.screen().starts_with("thinking\nthought "), "{}", pane.screen());
+}
+
+#[test]
+fn t17_the_strip_shows_wait_cadence_and_stall() {
+    let text = "word ".repeat(120);
+    let sim = saying(&text, "instant,ttft=1s,tps=100");
+    let orders = "-H 'perennial-sim: stall=2s@event=30'";
+    for (variable, wait, pause) in [("X=1", '·', '░'), ("ACCESSIBLE=1", '.', '/')] {
+        let line = format!("{variable} {}", ask(&sim, &format!("-m claude-opus-4-6 {orders} -u Hi")));
+        let Some(mut pane) = Pane::run(100, 30, &line) else { return };
+        assert_eq!(pane.end(), 0);
+        let screen = pane.screen();
+        let last = screen.lines().last().unwrap();
+        let (strip, words) = last.split_once("  longest pause ").unwrap_or_else(|| panic!("{screen}"));
+        assert!(words.starts_with("2."), "{words}");
+        let cells: Vec<char> = strip.chars().collect();
+        // About a second of waiting, then text, the stall of two seconds, and the rest of the text.
+        let waits = cells.iter().take_while(|cell| **cell == wait).count();
+        let before = cells[waits..].iter().take_while(|cell| **cell != pause).count();
+        let pauses = cells[waits + before..].iter().take_while(|cell| **cell == pause).count();
+        let after = cells.len() - waits - before - pauses;
+        assert!(waits > 3 && before > 1 && after > 1, "{strip}");
+        let share = |cells: usize| cells * 10 / waits;
+        assert!((14..=26).contains(&share(pauses)), "the stall is twice the wait: {strip}");
+        assert!(
+            cells[waits..waits + before]
+                .iter()
+                .chain(&cells[cells.len() - after..])
+                .all(|cell| !cell.is_alphanumeric())
+        );
+        if variable == "ACCESSIBLE=1" {
+            assert!(strip.is_ascii(), "{strip}");
+        } else {
+            assert!(escapes(&pane.written()).contains(&"\x1b[0;2m".to_owned()), "the wait is dim");
+        }
+        for part in ["tokens: ", "cost $", " to the first token", " tokens/s"] {
+            assert!(screen.contains(part), "{part}: {screen}");
+        }
+    }
+}
