@@ -94,7 +94,8 @@ const DEMO: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../web/
 /// Where the files are under a name that changes with them, so that a browser keeps them and never mixes two versions. Modules name each other relative
 /// to themselves; so it is enough that pages name them so.
 static PREFIX: LazyLock<String> = LazyLock::new(|| {
-    let digest = FILES.iter().fold(Sha256::new(), |digest, (path, text)| digest.chain_update(path).chain_update(text));
+    let digest =
+        FILES.iter().fold(Sha256::new(), |digest, (path, text)| digest.chain_update(path).chain_update(text));
     digest.finalize().iter().take(8).fold("/assets/".to_owned(), |prefix, byte| format!("{prefix}{byte:02x}"))
 });
 
@@ -128,7 +129,9 @@ pub(crate) fn routes(router: Router<Arc<Service>>) -> Router<Arc<Service>> {
 async fn kept(Path((version, path)): Path<(String, String)>, headers: HeaderMap) -> Response {
     let mut response = served(&format!("/{path}"), &headers);
     if PREFIX.ends_with(&format!("/{version}")) && response.status() != StatusCode::NOT_FOUND {
-        response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=31536000, immutable"));
+        response
+            .headers_mut()
+            .insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=31536000, immutable"));
     }
     response
 }
