@@ -161,7 +161,7 @@ mod tests {
         let mut watch = Watch::new(Deadlines::default(), None, None);
         watch.byte();
         watch.content();
-        let mut pending =
+        let pending =
             async |watch: &mut Watch| poll_fn(|cx| Poll::Ready(watch.poll_wait(cx).is_pending())).await;
         watch.first_byte_at = None;
         assert!(pending(&mut watch).await);
