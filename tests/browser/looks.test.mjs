@@ -55,7 +55,7 @@ describe("C21: every size and light", { concurrency: 2 }, () => {
     });
 
     test(`the demo, ${look}`, async () => {
-      const page = await open(stage, { path: "/demo#failure", view });
+      const page = await open(stage, { path: "/demo#failure", view: look === "phone" ? view : { ...view, viewport: { width: 1100, height: 690 } } });
       await page.click("#go");
       await page.waitForFunction(() => document.querySelector("#status").dataset.state === "done");
       await page.waitForFunction(() => /It ended/.test(document.querySelector("#story").textContent));

@@ -102,6 +102,7 @@ export class Thread {
     const user = new UserTurn(this.around, { id: `new-${Date.now()}`, role: "user", parent: "?", content });
     const assistant = new AssistantTurn(this.around, { id: `${user.turn.id}-answer`, role: "assistant", parent: user.turn.id, content: [], state: queued ? "queued" : "running" });
     assistant.state = queued ? "queued" : "running";
+    assistant.asked = true;
     const element = make("section", { class: "exchange" }, user.element, assistant.element);
     const expected = { exchange: { element, user, key: "" }, user, assistant };
     this.#expected.push(expected);

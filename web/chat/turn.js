@@ -26,6 +26,9 @@ export class AssistantTurn {
   /** There is one where the stream was read. @type {StreamStrip | null} */
   strip = null;
   state = "running";
+  /** By this page, just now. */
+  asked = false;
+  #replaying = false;
   #stream = "";
   /** Until its end was read, which may be later than the gateway says that it is over. */
   #watching = false;
@@ -57,7 +60,8 @@ export class AssistantTurn {
     this.turn = turn;
     this.answer = new AnswerView(turn.id);
     this.answer.onpiece = (kind, size, time) => this.#piece(kind, size, time);
-    this.answer.ontext = (text) => around.heard(text);
+    // What was there before this page looked is not news, unless it was asked for here.
+    this.answer.ontext = (text) => void ((this.asked || !this.#replaying) && around.heard(text));
     this.footer = make("footer", {}, make("div", { class: "line" }, this.#status, this.#cancel, this.#figures, make("span", { class: "stretch" }), this.#buttons, this.#pager.element));
     this.element = make("article", { class: "turn assistant", "aria-label": "Claude" }, this.answer.element, this.#trouble, this.footer);
     this.#tools();
@@ -143,6 +147,7 @@ export class AssistantTurn {
     const { state } = this;
     const begun = this.#first !== null;
     this.#heard = Date.now();
+    this.#replaying = replay;
     for (const { event, data, time } of lines) {
       const at = time === undefined ? undefined : time / 1000;
       if (event === "message_start" || event === "message_delta") this.#usage = { ...this.#usage, ...(data.message?.usage ?? data.usage) };

@@ -46,7 +46,7 @@ export class Live {
 
   #connect() {
     if (!("SharedWorker" in globalThis)) return this.#here();
-    const worker = new SharedWorker("/live/worker.js", { type: "module", name: "perennial" });
+    const worker = new SharedWorker(new URL("worker.js", import.meta.url), { type: "module", name: "perennial" });
     worker.onerror = () => {
       this.#port = this.#here();
       for (const stream of this.#listeners.keys()) this.#send({ op: "watch", stream });

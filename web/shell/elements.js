@@ -33,7 +33,7 @@ export function add(parent, children) {
 const SVG = "http://www.w3.org/2000/svg";
 
 /** The sprite, read once: copies of its shapes are made far faster than references to them. Without it there are references. */
-const sprite = await fetch("/shell/icons.svg")
+const sprite = await fetch(new URL("icons.svg", import.meta.url))
   .then((answer) => answer.text())
   .then((text) => new DOMParser().parseFromString(text, "image/svg+xml"))
   .catch(() => null);

@@ -140,7 +140,7 @@ export class AnswerView {
         this.onpaint();
       }
       this.onpiece("text", delta.text.length, time);
-      if (!atOnce) this.ontext(delta.text);
+      this.ontext(delta.text);
     } else if (delta.type === "thinking_delta" && part.panel) {
       part.panel.grow(delta.thinking);
       this.onpiece("thinking", delta.thinking.length, time);

@@ -42,11 +42,6 @@ impl Face {
         Self::Direct,
     ];
 
-    /// Whether events pass on it as they came.
-    pub(crate) fn shows_events(self) -> bool {
-        matches!(self, Self::DropIn | Self::DropInBack | Self::Events | Self::Lines | Self::Poll)
-    }
-
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::DropIn => "drop-in SSE",

@@ -4,8 +4,8 @@ use clap::{Parser, Subcommand};
 
 use crate::exit::EXIT_CODES;
 use crate::{
-    ask, attach, completions, config, decode, doctor, explain, keys, logs, man, recording, render, replay,
-    serve, sim, tail, usage,
+    ask, attach, chat, completions, config, decode, doctor, explain, keys, logs, man, recording, render,
+    replay, serve, sim, tail, usage,
 };
 
 /// Streams from Claude that do not break.
@@ -23,6 +23,8 @@ pub(crate) enum Command {
     Ask(Box<ask::AskArgs>),
     /// Read a stream of a gateway by its name: what came, then what comes
     Attach(attach::AttachArgs),
+    /// Talk with the model: a conversation that is kept, with branches
+    Chat(Box<chat::ChatArgs>),
     /// Print what completes this command in a shell
     Completions(completions::CompletionsArgs),
     /// See whether a file of settings is right, or print an example of one

@@ -68,6 +68,11 @@ impl Failure {
         }
     }
 
+    /// The reader of the output left.
+    pub(crate) fn is_broken_pipe(&self) -> bool {
+        self.exit == Exit::BrokenPipe
+    }
+
     /// The line; empty where there is nothing to say.
     pub(crate) fn line(&self) -> &str {
         &self.line

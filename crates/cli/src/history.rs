@@ -87,6 +87,12 @@ impl Place {
 }
 
 impl Opened {
+    /// One that is forgotten with this process.
+    pub(crate) async fn in_memory() -> Result<Self, Failure> {
+        let history = History::open("sqlite::memory:").await.map_err(|error| failure(&error))?;
+        Ok(Self { conversations: history.of(OWNER), history })
+    }
+
     pub(crate) async fn close(self) {
         self.history.close().await;
     }

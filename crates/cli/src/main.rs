@@ -7,6 +7,7 @@
 mod args;
 mod ask;
 mod attach;
+mod chat;
 mod completions;
 mod config;
 mod decode;
@@ -60,6 +61,7 @@ fn main() -> ExitCode {
     let run = match args.command {
         Command::Ask(args) => ask::run(&args),
         Command::Attach(args) => attach::run(&args),
+        Command::Chat(args) => chat::run(&args),
         Command::Completions(args) => completions::run(&args),
         Command::Config(args) => config::run(&args),
         Command::Decode(args) => decode::run(&args),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clap::Args;
-use perennial::MessageStream;
+use perennial::{ErrorKind, MessageStream};
 
 use crate::Run;
 use crate::exit::{Exit, Failure, say};
@@ -63,7 +63,13 @@ pub(crate) async fn read(mut stream: MessageStream, form: &FormArgs) -> Run {
     if let Err(error) = &read {
         let (words, exit) = verdict::failed(error);
         show.begin_note();
-        say(words);
+        match error.kind() {
+            // Nobody asked here, so nobody can ask again.
+            ErrorKind::Cancelled | ErrorKind::Interrupted | ErrorKind::Lost | ErrorKind::Truncated => {
+                say(error.what());
+            }
+            _ => say(words),
+        }
         return Ok(exit);
     }
     match verdict::ended(&stream) {

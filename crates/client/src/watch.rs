@@ -14,6 +14,10 @@ use crate::{Clock, Deadlines};
 /// Far enough for never, near enough for a timer.
 const NEVER: Duration = Duration::from_secs(365 * 24 * 3600);
 
+/// A clock that is looked at so long after its time was not looked at in time: this process was paused, or had no turn. What
+/// came meanwhile is given so long to be read.
+const LATE: Duration = Duration::from_secs(1);
+
 #[derive(Debug)]
 pub(crate) struct Watch {
     deadlines: Deadlines,
@@ -82,13 +86,37 @@ impl Watch {
             self.waiting_since = Some(now);
             let (due, clock) = self.due(now);
             if due <= now {
-                return Poll::Ready(clock);
+                if !self.forgive(clock, now) {
+                    return Poll::Ready(clock);
+                }
+                continue;
             }
             if due < self.alarm.deadline() || self.alarm.is_elapsed() {
                 self.alarm.as_mut().reset(due);
             }
             ready!(self.alarm.as_mut().poll(cx));
         }
+    }
+
+    /// Puts a clock back that was not looked at in time, for as long as it takes to read what came. The total counts whatever happens.
+    fn forgive(&mut self, clock: Clock, now: Instant) -> bool {
+        let (gone, limit) = match clock {
+            Clock::FirstByte => {
+                let late = self.first_byte_at.is_some_and(|at| now.saturating_duration_since(at) >= LATE);
+                if late {
+                    self.first_byte_at = Some(now + LATE);
+                }
+                return late;
+            }
+            Clock::Silence => (&mut self.silent, self.deadlines.silence),
+            Clock::Progress => (&mut self.idle, self.deadlines.progress),
+            Clock::Connect | Clock::Total => return false,
+        };
+        let late = gone.saturating_sub(limit) >= LATE;
+        if late {
+            *gone = limit.saturating_sub(LATE);
+        }
+        late
     }
 
     fn account(&mut self, now: Instant) {
@@ -119,5 +147,33 @@ impl Watch {
             Some(total) if total < first.0 => (total, Clock::Total),
             _ => first,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pause_of_this_process_is_not_the_services_silence() {
+        let mut watch = Watch::new(Deadlines::default(), None, None);
+        watch.byte();
+        watch.content();
+        let pending =
+            async |watch: &mut Watch| poll_fn(|cx| Poll::Ready(watch.poll_wait(cx).is_pending())).await;
+        watch.first_byte_at = None;
+        assert!(pending(&mut watch).await);
+        // As if the process had been stopped: nobody looked for an hour.
+        tokio::time::advance(Duration::from_secs(3600)).await;
+        assert!(pending(&mut watch).await, "what came meanwhile can still be read");
+        watch.byte();
+        watch.content();
+        assert!(pending(&mut watch).await);
+        // A silence of the service is noticed in time.
+        let began = Instant::now();
+        assert_eq!(poll_fn(|cx| watch.poll_wait(cx)).await, Clock::Silence);
+        assert_eq!(began.elapsed().as_secs(), 60);
     }
 }

@@ -18,8 +18,8 @@ pub(crate) struct AskArgs {
     /// The system prompt
     #[arg(short, long, value_name = "TEXT")]
     pub(super) system: Option<String>,
-    /// The model [default: claude-sonnet-5-5]
-    #[arg(short, long, value_name = "MODEL", env = "PERENNIAL_MODEL")]
+    /// The model [env: PERENNIAL_MODEL] [default: claude-sonnet-5-5]
+    #[arg(short, long, value_name = "MODEL")]
     pub(super) model: Option<String>,
     /// Go on with the last conversation
     #[arg(short = 'c', long = "continue", conflicts_with = "cid")]

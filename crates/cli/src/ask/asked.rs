@@ -9,19 +9,32 @@ use crate::history::Place;
 use crate::question::{self, Fetcher, Request, Schema, Settings, Template, Words};
 use crate::record::{self, Past};
 
+/// Names the model where nothing that is nearer does.
+const MODEL: &str = "PERENNIAL_MODEL";
+
 /// What is asked, and what is kept of it.
 pub(super) struct Asked {
     pub(super) request: Request,
     /// `None` where nothing is kept.
     pub(super) kept: Option<record::Question>,
+    /// Why nothing can be kept, where it should be.
+    pub(super) unkept: Option<String>,
+}
+
+/// What is said where something should be kept and is not.
+pub(super) fn not_kept(why: &str) -> String {
+    format!("the answer is not kept: {why}; -n keeps none")
 }
 
 /// Puts everything together.
 pub(super) async fn asked(args: &AskArgs) -> Result<Asked, Failure> {
-    let place = Place::find()?;
-    let past = match (&args.cid, args.goes_on) {
-        (None, false) => None,
-        (id, _) => Some(Past::find(&place, id.as_deref()).await?),
+    let (place, past) = match (&args.cid, args.goes_on) {
+        (None, false) => (Place::find(), None),
+        (id, _) => {
+            let place = Place::find()?;
+            let past = Past::find(&place, id.as_deref()).await?;
+            (Ok(place), Some(past))
+        }
     };
     let mut template = args.template.as_deref().map(Template::load).transpose()?.unwrap_or_default();
     let mut fetcher = Fetcher::default();
@@ -39,9 +52,13 @@ pub(super) async fn asked(args: &AskArgs) -> Result<Asked, Failure> {
         None => question::first(&content)?,
     };
     let request = question::request(&settings, messages)?;
-    if args.no_log || args.dry_run || !place.is_on() {
-        return Ok(Asked { request, kept: None });
-    }
+    let place = match place {
+        Ok(place) if !args.no_log && !args.dry_run && place.is_on() => place,
+        Err(failure) if !args.no_log => {
+            return Ok(Asked { request, kept: None, unkept: Some(not_kept(failure.line())) });
+        }
+        _ => return Ok(Asked { request, kept: None, unkept: None }),
+    };
     let behind = past.as_ref().map(|past| (past.conversation.id.clone(), past.conversation.head.clone()));
     let kept = record::Question {
         place,
@@ -53,7 +70,7 @@ pub(super) async fn asked(args: &AskArgs) -> Result<Asked, Failure> {
         words: words.prompt,
         content,
     };
-    Ok(Asked { request, kept: Some(kept) })
+    Ok(Asked { request, kept: Some(kept), unkept: None })
 }
 
 /// The words of the message, the template's holes filled.
@@ -78,7 +95,7 @@ fn words(args: &AskArgs, template: &mut Template) -> Result<Words, Failure> {
     Ok(Words { prompt, context, fragments, attachments })
 }
 
-/// A flag before the template, the template before what the conversation began with, that before what is usual.
+/// A flag before the template, the template before what the conversation began with, that before the environment and what is usual.
 fn settings(args: &AskArgs, template: Template, past: Option<&Past>) -> Settings {
     let began = |name| past.and_then(|past| past.setting(name));
     let past_model = past.map(|past| past.conversation.model.clone()).filter(|model| !model.is_empty());
@@ -92,6 +109,7 @@ fn settings(args: &AskArgs, template: Template, past: Option<&Past>) -> Settings
             .clone()
             .or(template.model)
             .or(past_model)
+            .or_else(|| std::env::var(MODEL).ok().filter(|model| !model.is_empty()))
             .unwrap_or_else(|| question::DEFAULT_MODEL.to_owned()),
         max_tokens: args.max_tokens.or(template.max_tokens).unwrap_or(question::DEFAULT_MAX_TOKENS),
         system: args

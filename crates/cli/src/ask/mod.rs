@@ -59,13 +59,12 @@ async fn ask(args: &AskArgs, asked: Asked) -> Run {
     let read = tokio::select! {
         read = read(&mut stream, &mut show, &mut recorder, args) => read,
         () = signals.next() => {
-            // What came is kept, in the history and on the screen. A second signal does not wait for that.
+            // What came is kept, on the screen and in the history. A second signal does not wait for that.
             let last_words = async {
-                let lost = keep(recorder.take(), &stream, Ending::Interrupted, &service).await;
                 if tokio::time::timeout(LAST_WORDS, show.end(stream.transcript())).await.is_ok() {
                     show.note(verdict::interrupted(stream.transcript()));
                 }
-                if let Some(words) = lost {
+                if let Some(words) = keep(recorder, &stream, Ending::Interrupted, &service).await {
                     show.note(&words);
                 }
             };
@@ -77,15 +76,20 @@ async fn ask(args: &AskArgs, asked: Asked) -> Run {
             return Ok(Exit::Interrupted);
         }
     };
-    let ending = match &read {
-        Ok(Ok(())) => Ending::Whole,
-        Ok(Err(error)) => Ending::Failed(error),
+    let (ending, printed) = match &read {
+        Ok(Ok(())) => (Ending::Whole, print_rest(&mut show, stream.transcript(), args, false).await),
+        Ok(Err(error)) => {
+            (Ending::Failed(error), print_rest(&mut show, stream.transcript(), args, true).await)
+        }
         // Who read the answer has left.
-        Err(_) => Ending::Interrupted,
+        Err(_) => (Ending::Interrupted, Ok(())),
     };
-    let lost = keep(recorder.take(), &stream, ending, &service).await;
+    let lost = tokio::select! {
+        lost = keep(recorder, &stream, ending, &service) => lost,
+        () = signals.next() => return Ok(Exit::Interrupted),
+    };
     let read = read?;
-    print_rest(&mut show, stream.transcript(), args, read.is_err()).await?;
+    printed?;
     let exit = match &read {
         Ok(()) => said(&mut show, verdict::ended(&stream), args),
         Err(error) => {
@@ -95,7 +99,7 @@ async fn ask(args: &AskArgs, asked: Asked) -> Run {
             exit
         }
     };
-    if let Some(words) = lost {
+    if let Some(words) = lost.or(asked.unkept) {
         show.note(&words);
     }
     if args.answer.usage {
@@ -115,8 +119,8 @@ async fn keep(
     let kept = tokio::time::timeout(PATIENCE, recorder?.end(stream, ending, cost)).await;
     match kept {
         Ok(Ok(_)) => None,
-        Ok(Err(why)) => Some(format!("the answer is not kept: {why}; -n keeps none")),
-        Err(_) => Some("the answer is not kept: the history does not answer; -n keeps none".to_owned()),
+        Ok(Err(why)) => Some(asked::not_kept(&why)),
+        Err(_) => Some(asked::not_kept("the history does not answer")),
     }
 }
 

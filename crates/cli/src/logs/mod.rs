@@ -1,6 +1,6 @@
 //! `perennial logs`: the conversations of this terminal.
 
-mod shown;
+pub(crate) mod shown;
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};

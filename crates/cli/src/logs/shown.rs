@@ -31,7 +31,7 @@ struct Block {
     text: Option<String>,
 }
 
-pub(super) fn list(conversations: &[Conversation]) -> String {
+pub(crate) fn list(conversations: &[Conversation]) -> String {
     if conversations.is_empty() {
         return String::new();
     }
@@ -52,7 +52,7 @@ pub(super) fn list(conversations: &[Conversation]) -> String {
     table(&columns, &rows)
 }
 
-pub(super) fn conversation(conversation: &Conversation, turns: &[Turn]) -> String {
+pub(crate) fn conversation(conversation: &Conversation, turns: &[Turn]) -> String {
     let mut out = String::new();
     // Writing to a text does not fail.
     let _ = writeln!(

@@ -9,13 +9,13 @@ mod writer;
 use std::time::Duration;
 
 use perennial::{Error, ErrorKind, MessageStream, Transcript};
-use perennial_history::{Content, Ended, Json, State};
+use perennial_history::{Content, Conversations, Ended, Json, State};
 use perennial_ledger::Decimal;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-pub(crate) use self::past::Past;
+pub(crate) use self::past::{Past, messages};
 pub(crate) use self::writer::Question;
 use self::writer::Told;
 
@@ -35,7 +35,9 @@ pub(crate) struct Recorder {
 pub(crate) enum Ending<'a> {
     Whole,
     Failed(&'a Error),
-    /// The reader stopped it, or left.
+    /// The reader stopped it, and goes on with something else.
+    Stopped,
+    /// The reader left.
     Interrupted,
 }
 
@@ -44,6 +46,16 @@ impl Recorder {
     pub(crate) fn begin(question: Question) -> Self {
         let (told, hears) = watch::channel(Told::default());
         let task = tokio::spawn(writer::write(question, hears));
+        Self { told, task, written: Instant::now() }
+    }
+
+    /// The same for an answer whose turn is there already.
+    pub(crate) fn over(conversations: Conversations, turn: String) -> Self {
+        let (told, hears) = watch::channel(Told::default());
+        let task = tokio::spawn(async move {
+            writer::follow(&conversations, &turn, hears).await?;
+            Ok(turn)
+        });
         Self { told, task, written: Instant::now() }
     }
 
@@ -61,7 +73,7 @@ impl Recorder {
         });
     }
 
-    /// The end. Gives the conversation's id once everything is written, or what kept it from that.
+    /// The end. Gives the id of the conversation, or of the turn that was there already, once everything is written, or what kept it from that.
     pub(crate) async fn end(
         self,
         stream: &MessageStream,
@@ -83,6 +95,7 @@ fn ended(stream: &MessageStream, ending: Ending<'_>, cost: Option<Decimal>) -> E
         Ending::Whole => State::Completed,
         Ending::Failed(error) if error.kind() == ErrorKind::Cancelled => State::Cancelled,
         Ending::Failed(_) => State::Failed,
+        Ending::Stopped => State::Cancelled,
         Ending::Interrupted => State::Interrupted,
     });
     if let Ending::Failed(error) = ending {

@@ -71,7 +71,8 @@ struct Said {
     calls: Vec<String>,
 }
 
-fn messages(turns: &[Turn], content: &Value) -> serde_json::Result<Box<RawValue>> {
+/// The messages of a request: these turns, and then what the user says.
+pub(crate) fn messages(turns: &[Turn], content: &Value) -> serde_json::Result<Box<RawValue>> {
     let mut messages: Vec<Said> = Vec::new();
     for turn in turns {
         match turn.role {

@@ -1,6 +1,6 @@
 //! The task that writes: the question, what comes, the end.
 
-use perennial_history::{Content, Ended, Json, NewConversation, NewTurn};
+use perennial_history::{Content, Conversations, Ended, Json, NewConversation, NewTurn};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
@@ -35,7 +35,7 @@ pub(super) struct Told {
 }
 
 /// Writes until the end was told, or until nobody can tell any more. Gives the conversation's id.
-pub(super) async fn write(question: Question, mut told: watch::Receiver<Told>) -> Result<String, String> {
+pub(super) async fn write(question: Question, told: watch::Receiver<Told>) -> Result<String, String> {
     let Question { place, opened, behind, model, system, settings, words, content } = question;
     let opened = match opened {
         Some(opened) => opened,
@@ -58,24 +58,34 @@ pub(super) async fn write(question: Question, mut told: watch::Receiver<Told>) -
     let turn = answer.id.clone();
     of.append(&conversation, parent.as_deref(), &[question, answer]).await.map_err(said)?;
 
+    follow(of, &turn, told).await?;
+    opened.close().await;
+    Ok(conversation)
+}
+
+/// Writes what comes of a turn, until its end was told or nobody can tell any more.
+pub(super) async fn follow(
+    of: &Conversations,
+    turn: &str,
+    mut told: watch::Receiver<Told>,
+) -> Result<(), String> {
+    let said = |error: perennial_history::Error| error.to_string();
     loop {
         let (content, ended) = {
             let told = told.borrow_and_update();
             (told.content.clone(), told.ended.clone())
         };
         if let Some(ended) = ended {
-            of.end(&turn, &ended).await.map_err(said)?;
-            break;
+            of.end(turn, &ended).await.map_err(said)?;
+            return Ok(());
         }
         if let Some(content) = content {
-            of.update(&turn, &content).await.map_err(said)?;
+            of.update(turn, &content).await.map_err(said)?;
         }
         if told.changed().await.is_err() && told.borrow().ended.is_none() {
-            break;
+            return Ok(());
         }
     }
-    opened.close().await;
-    Ok(conversation)
 }
 
 fn as_blocks(content: &Value) -> perennial_history::Result<Content> {

@@ -1,7 +1,7 @@
 //! `perennial record`: a stream into a file, with the time of each event.
 
 use std::fs::File;
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, IsTerminal as _, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser};
@@ -65,6 +65,10 @@ fn unwritable(path: &Path, error: &io::Error) -> Failure {
 
 /// Standard input, piece by piece as it comes.
 fn copy(path: &Path) -> Run {
+    if io::stdin().is_terminal() {
+        let message = "nothing to record: give a question behind `--`, or a stream on standard input";
+        return Err(Failure::new(Exit::Usage, message));
+    }
     let mut recorder = Recorder::new(create(path)?, Instant::now());
     let (mut from, mut to) = (io::stdin().lock(), io::stdout().lock());
     let mut piece = vec![0; PIECE_BYTES];

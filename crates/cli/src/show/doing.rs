@@ -86,9 +86,9 @@ impl Doing {
             }
             Self::Thinking => Some(thought.words(room)),
             Self::Tool { name, input } => Some(format!("tool {name} {}", last_words(input, room))),
-            Self::Waiting if silence.silent >= MENTION => Some(waiting(silence)),
+            Self::Waiting if silence.silent >= MENTION => Some(waiting(silence, "waiting")),
             Self::Writing if !silence.live => Some(format!("writing {}", span(silence.waited))),
-            Self::Writing if silence.silent >= PAUSE => Some(waiting(silence)),
+            Self::Writing if silence.silent >= PAUSE => Some(waiting(silence, "…")),
             Self::Waiting | Self::Writing => None,
         }
     }
@@ -97,26 +97,22 @@ impl Doing {
     pub(super) fn line(&self, silence: &Silence) -> Option<String> {
         match self {
             Self::Waiting | Self::Thinking | Self::Writing | Self::Tool { .. } if silence.silent >= LONG => {
-                Some(waiting(silence))
+                Some(waiting(silence, "waiting"))
             }
             _ => None,
         }
     }
 }
 
-fn waiting(silence: &Silence) -> String {
-    let Silence { waited, silent, .. } = silence;
-    // Before the first piece both are the same.
-    let begun = *waited > *silent + QUICK;
-    match (begun, *silent >= LONG) {
-        (false, false) => format!("waiting {}", span(*silent)),
-        (true, false) => format!("… {}", span(*silent)),
-        (begun, true) => {
-            let life = if silence.alive { ", but signs of life" } else { "" };
-            let kept = if begun { "; Ctrl-C keeps what came" } else { "; Ctrl-C stops" };
-            format!("nothing for {}{life}{kept}", span(*silent))
-        }
+fn waiting(silence: &Silence, word: &str) -> String {
+    let Silence { waited, silent, alive, .. } = *silence;
+    if silent < LONG {
+        return format!("{word} {}", span(silent));
     }
+    let life = if alive { ", but signs of life" } else { "" };
+    // Before the first piece both are the same.
+    let kept = if waited > silent + QUICK { "Ctrl-C keeps what came" } else { "Ctrl-C stops" };
+    format!("nothing for {}{life}; {kept}", span(silent))
 }
 
 /// A span of time as one says it.
@@ -151,10 +147,10 @@ mod tests {
         for (silence, said) in [
             (silence(3, 3, false), "waiting 3 s"),
             (silence(20, 20, false), "nothing for 20 s; Ctrl-C stops"),
-            (silence(20, 3, false), "… 3 s"),
+            (silence(20, 4, false), "waiting 4 s"),
             (silence(99, 75, true), "nothing for 1 min 15 s, but signs of life; Ctrl-C keeps what came"),
         ] {
-            assert_eq!(waiting(&silence), said);
+            assert_eq!(waiting(&silence, "waiting"), said);
         }
         assert_eq!(Doing::Writing.line(&silence(20, 3, false)), None);
         assert!(Doing::Writing.line(&silence(20, 16, false)).is_some());

@@ -56,6 +56,7 @@ pub(crate) async fn read_frames(
 ) -> Result<Result<(), Error>, Failure> {
     let mut decoder = Decoder::new();
     let mut events = 0;
+    let mut attempts = 0;
     let mut pauses = Pauses::catch();
     loop {
         let mut frames = stream.frames();
@@ -72,6 +73,10 @@ pub(crate) async fn read_frames(
                 continue;
             }
         };
+        if stream.attempts() > attempts.max(1) {
+            show.note(&format!("attempt {}: the one before failed", stream.attempts()));
+        }
+        attempts = stream.attempts();
         let frame = match next {
             Some(Ok(frame)) => frame,
             Some(Err(error)) => return Ok(Err(error)),

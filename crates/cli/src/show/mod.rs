@@ -315,7 +315,8 @@ impl Show {
         }
         // What reads a pipe may write to this screen itself.
         let free = self.look.out_is_terminal || !self.look.out_is_pipe || !self.page.began();
-        let free = free && !self.thought.is_open();
+        // A thought that is printed, and a form that comes line by line, have the lines for themselves.
+        let free = free && !self.thought.is_open() && (self.live || !self.page.began());
         let column = if self.look.out_is_terminal { self.page.column() } else { 0 };
         match self.doing.words(&silence, &self.thought, self.look.notes.columns).filter(|_| free) {
             Some(words) => self.status.show(&words, column),

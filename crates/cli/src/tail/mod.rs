@@ -108,7 +108,7 @@ async fn tail(args: &TailArgs) -> Run {
                             lines.ended(ended)?;
                         }
                     }
-                    Err(error) if !watch.has_looked() || matches!(error.status(), Some(400..=499)) => {
+                    Err(error) if !watch.has_looked() || is_final(&error) => {
                         let (words, exit) = verdict::failed(&error);
                         return Err(Failure::new(exit, words));
                     }
@@ -122,6 +122,11 @@ async fn tail(args: &TailArgs) -> Run {
             }
         }
     }
+}
+
+/// Asking again would be answered in the same way.
+fn is_final(error: &perennial::Error) -> bool {
+    matches!(error.status(), Some(400..=499)) && !matches!(error.status(), Some(408 | 429))
 }
 
 impl Readers {

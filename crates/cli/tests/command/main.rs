@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may panic, and say what it skipped")]
 
 mod ask;
+mod chat;
 mod config;
 mod conversations;
 mod decode;

@@ -65,7 +65,11 @@ fn serve_works_with_nothing() {
 #[test]
 fn recordings_are_served_through_the_gateway() {
     let folder = tempfile::tempdir().unwrap();
-    let body = "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n";
+    // Whole, since a gateway mends what is not.
+    let body = "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"id\":\"msg_1\",\"type\":\"message\",\
+        \"role\":\"assistant\",\"model\":\"replay:one\",\"content\":[],\"stop_reason\":null,\"usage\":{\"input_tokens\":1,\"output_tokens\":1}}}\n\n\
+        event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\"},\"usage\":{\"output_tokens\":1}}\n\n\
+        event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n";
     std::fs::write(folder.path().join("one.sse"), body).unwrap();
     let folder = folder.path().to_str().unwrap();
     for command in ["sim", "serve"] {

@@ -78,6 +78,28 @@ fn t14_one_stream_in_several_terminals_is_the_same_in_all_of_them() {
 }
 
 #[test]
+fn a_gateway_that_is_killed_and_started_again_is_no_end() {
+    let data = tempfile::tempdir().unwrap();
+    let serve = |listen: &str| {
+        let mut command = perennial(&["serve", "--listen", listen, "--pace", PACE]);
+        command.arg("--data").arg(data.path()).env("PERENNIAL_DURABILITY", "process");
+        Service::start(&mut command)
+    };
+    let service = serve("127.0.0.1:0");
+    let address = service.url.strip_prefix("http://").unwrap().to_owned();
+    let id = start(&service);
+    let mut reader = Attached::new(&service, &id);
+    reader.wait_for(30);
+    // Without a word: `Drop` is SIGKILL.
+    drop(service);
+    let service = serve(&address);
+    let (code, text) = reader.end();
+    let late = run(&["attach", &id, "--url", &service.url]);
+    assert_eq!((code, &text), (late.code, &late.out), "{}", late.err);
+    assert!(text.len() > 30, "{text}");
+}
+
+#[test]
 fn every_form_of_a_stream_is_there() {
     let service = serve("instant");
     let id = start(&service);

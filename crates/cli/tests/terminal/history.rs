@@ -75,6 +75,11 @@ fn t7_remembers_and_finds() {
     let signature = turns[1]["content"][0]["signature"].as_str().unwrap();
     assert!(!signature.is_empty() && request.contains(signature), "{request}");
 
+    // The conversation's model counts more than the environment's.
+    let mut command = sim.ask(&["--cid", &ids[0], "--dry-run", "And?"]);
+    let ran: Ran = kept.with(&mut command).env("PERENNIAL_MODEL", "claude-other").output().unwrap().into();
+    assert_eq!(serde_json::from_str::<Value>(&ran.out).unwrap()["model"], messages["model"]);
+
     // Unless nothing is to be kept.
     for flags in [&["-n"][..], &["--no-log"]] {
         assert_eq!(kept.ask(&sim, &[flags, &["a secret"]].concat()).code, 0);

@@ -36,7 +36,7 @@ The end.
 ";
 
 /// Holds a screen against a file; `PERENNIAL_GOLDEN=write` writes it anew.
-fn golden(name: &str, screen: &str) {
+pub(crate) fn golden(name: &str, screen: &str) {
     let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/terminal/golden").join(name);
     if std::env::var_os("PERENNIAL_GOLDEN").is_some_and(|value| value == "write") {
         std::fs::write(&file, screen).unwrap();
@@ -55,7 +55,11 @@ fn t8_markdown_at_each_width() {
         assert_eq!(pane.end(), 0);
         golden(&format!("markdown-{columns}.txt"), &pane.screen());
         let colors = escapes(&pane.written());
-        assert!(colors.contains(&"\x1b[0;1m".to_owned()), "bold is missing: {colors:?}");
+        for (color, what) in
+            [("\x1b[0;1m", "bold"), ("\x1b[0;36m", "code"), ("\x1b[0;35m", "a keyword of the code")]
+        {
+            assert!(colors.iter().any(|found| found == color), "{what} is missing: {colors:?}");
+        }
         // Sixteen colours at most: the reader's own theme decides.
         assert!(colors.iter().all(|color| !color.contains("38;") && !color.contains("48;")), "{colors:?}");
     }

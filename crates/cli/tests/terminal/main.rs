@@ -3,6 +3,7 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may panic, and say what it skipped")]
 
+mod chat;
 mod flags;
 mod history;
 mod layout;

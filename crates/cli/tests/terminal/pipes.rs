@@ -1,17 +1,13 @@
 //! Rows T3, T5, T11: pipes, exit codes, and what is said beside an answer.
 
 use std::process::Command;
-use std::time::Duration;
 
 use perennial_sim::{Outcome, Pace, Simulator};
-use tokio::time::Instant;
 
 use crate::rig::{Ran, Sim};
 use crate::streaming::{ask, saying};
 
 const MODEL: [&str; 2] = ["-m", "claude-opus-4-6"];
-/// The service is to see that the reader has left after so long.
-const CLOSED: Duration = Duration::from_millis(300);
 
 fn shell(line: &str) -> Ran {
     let like = crate::rig::perennial(&[]);
@@ -30,26 +26,19 @@ fn t3_pipes() {
     let lines = (0..4000).map(|number| format!("line {number}\n")).collect::<String>();
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), "a text\n").unwrap();
-    // A busy machine may be late once; it is not late three times.
-    let mut took = Duration::ZERO;
-    for _ in 0..3 {
-        let sim = saying(&lines, "instant,tps=2000");
-        let asking = ask(&sim, "-m claude-opus-4-6 'Sum up'").replace(" < /dev/null", "");
-        let ran = shell(&format!(
-            "cat {} | {asking} | head -2; echo \"codes ${{PIPESTATUS[*]}}\"",
-            file.path().display()
-        ));
-        let over = Instant::now();
-        assert_eq!((ran.code, &*ran.out), (0, "line 0\nline 1\ncodes 0 141 0\n"));
-        assert_eq!(ran.err, "", "no panic, no spinner");
-        let entry = sim.runtime.block_on(sim.handle.journal().wait_for(perennial_sim::Entry::is_over));
-        took = over.elapsed();
-        assert_eq!(entry.outcome, Outcome::ClientLeft);
-        if took < CLOSED {
-            return;
-        }
-    }
-    panic!("the service saw the end {took:?} after it");
+    // All of it would take two seconds to send.
+    let sim = saying(&lines, "instant,tps=2000");
+    let asking = ask(&sim, "-m claude-opus-4-6 'Sum up'").replace(" < /dev/null", "");
+    let ran = shell(&format!(
+        "cat {} | {asking} | head -2; echo \"codes ${{PIPESTATUS[*]}}\"",
+        file.path().display()
+    ));
+    assert_eq!((ran.code, &*ran.out), (0, "line 0\nline 1\ncodes 0 141 0\n"));
+    assert_eq!(ran.err, "", "no panic, no spinner");
+    let entry = sim.runtime.block_on(sim.handle.journal().wait_for(perennial_sim::Entry::is_over));
+    assert_eq!(entry.outcome, Outcome::ClientLeft);
+    let sent: usize = entry.content.iter().map(|written| written.text.len()).sum();
+    assert!(sent < lines.len() / 2, "{sent} of {} bytes were sent to nobody", lines.len());
 }
 
 #[test]
@@ -92,6 +81,7 @@ fn t11_errors_and_retries_are_lines_beside_a_clean_answer() {
         ),
         ("error=overloaded_error@event=1,times=1", "", "One two three\n", &["overloaded_error"]),
         ("fin@event=4,times=1", "--recover 1", "One two three\n", &["attempt 2 asks for the rest"]),
+        ("status=529,retry-after=0,times=1", "--json", "", &["attempt 2 in"]),
         ("status=401", "", "", &["check the API key"]),
         ("end@event=4", "", "One two\n", &["what came is kept; ask again"]),
         ("refuse=middle", "", "One\n", &["the model declined"]),
@@ -99,7 +89,7 @@ fn t11_errors_and_retries_are_lines_beside_a_clean_answer() {
         let ran = shell(&asking(orders, flags));
         let clean = shell(&format!("{} 2>/dev/null", asking(orders, flags)));
         assert_eq!((&*clean.out, &*clean.err), (&*ran.out, ""), "{orders}");
-        if !orders.starts_with("end") && !orders.starts_with("refuse") {
+        if !orders.starts_with("end") && !orders.starts_with("refuse") && flags != "--json" {
             assert_eq!(ran.out, out, "{orders}");
         }
         assert_eq!(ran.err.lines().count(), said.len(), "{orders}: {}", ran.err);

@@ -78,6 +78,21 @@ fn t13_thinking_in_full_and_not_at_all() {
 }
 
 #[test]
+fn sources_are_numbered_in_the_text_and_listed_behind_it() {
+    let sim = Sim::new();
+    let messages = r#"messages=[{"role":"user","content":[{"type":"document","title":"Sky","source":{"type":"text","media_type":"text/plain","data":"The sky is blue because of Rayleigh scattering."},"citations":{"enabled":true}},{"type":"text","text":"What colour is the sky? Cite."}]}]"#;
+    let Some(mut pane) = Pane::run(100, 24, &ask(&sim, &format!("-R -o '{messages}' x"))) else { return };
+    assert_eq!(pane.end(), 0);
+    let screen = pane.screen();
+    assert!(screen.contains("Rayleigh scattering.[1]") && screen.ends_with("\n\n[1] Sky\n"), "{screen}");
+    // A program gets what the model wrote.
+    let ran = sim.ask(&["-R", "-o", messages, "x"]).output().unwrap();
+    let text = String::from_utf8(ran.stdout).unwrap();
+    assert!(text.contains("Rayleigh scattering.") && !text.contains("[1]"), "{text}");
+    assert_eq!(String::from_utf8(ran.stderr).unwrap(), "perennial: [1] Sky\n");
+}
+
+#[test]
 fn t17_the_strip_shows_wait_cadence_and_stall() {
     let text = "word ".repeat(120);
     let sim = saying(&text, "instant,ttft=1s,tps=100");

@@ -9,10 +9,12 @@ use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 
 use axum::Router;
+use axum::extract::Path;
 use axum::response::Response;
 use axum::routing::get;
-use http::HeaderMap;
-use http::header::ACCEPT;
+use http::header::{ACCEPT, CACHE_CONTROL};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use sha2::{Digest as _, Sha256};
 
 use self::asset::Asset;
 pub(crate) use self::asset::POLICY;
@@ -89,11 +91,29 @@ const BAR_GOES_HERE: &str = "<!-- bar -->\n";
 const CHAT: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../web/chat/chat.html"));
 const DEMO: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../web/demo/demo.html"));
 
+/// Where the files are under a name that changes with them, so that a browser keeps them and never mixes two versions. Modules name each other relative
+/// to themselves; so it is enough that pages name them so.
+static PREFIX: LazyLock<String> = LazyLock::new(|| {
+    let digest =
+        FILES.iter().fold(Sha256::new(), |digest, (path, text)| digest.chain_update(path).chain_update(text));
+    digest.finalize().iter().take(8).fold("/assets/".to_owned(), |prefix, byte| format!("{prefix}{byte:02x}"))
+});
+
 static ASSETS: LazyLock<HashMap<&str, Asset>> = LazyLock::new(|| {
     let pages = [("/chat/chat.html", CHAT), ("/demo/demo.html", DEMO)];
-    let pages = pages.map(|(path, text)| (path, Asset::new(path, &text.replacen(BAR_GOES_HERE, BAR, 1))));
+    let pages = pages.map(|(path, text)| (path, Asset::new(path, &page(text))));
     FILES.iter().map(|(path, text)| (*path, Asset::new(path, text))).chain(pages).collect()
 });
+
+/// A page as it is sent: with the bar, and with the files' changing names.
+fn page(text: &str) -> String {
+    let whole = text.replacen(BAR_GOES_HERE, BAR, 1);
+    FILES.iter().fold(whole, |page, (path, _)| {
+        ["\"", "#"].iter().fold(page, |page, end| {
+            page.replace(&format!("\"{path}{end}"), &format!("\"{}{path}{end}", *PREFIX))
+        })
+    })
+}
 
 pub(crate) fn routes(router: Router<Arc<Service>>) -> Router<Arc<Service>> {
     FILES
@@ -101,7 +121,19 @@ pub(crate) fn routes(router: Router<Arc<Service>>) -> Router<Arc<Service>> {
         .fold(router, |router, (path, _)| {
             router.route(path, get(move |headers: HeaderMap| async move { served(path, &headers) }))
         })
+        .route("/assets/{version}/{*path}", get(kept))
         .route("/demo", get(|headers: HeaderMap| async move { served("/demo/demo.html", &headers) }))
+}
+
+/// A file under its changing name. A page of another version gets what there is now, and does not keep it.
+async fn kept(Path((version, path)): Path<(String, String)>, headers: HeaderMap) -> Response {
+    let mut response = served(&format!("/{path}"), &headers);
+    if PREFIX.ends_with(&format!("/{version}")) && response.status() != StatusCode::NOT_FOUND {
+        response
+            .headers_mut()
+            .insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=31536000, immutable"));
+    }
+    response
 }
 
 /// The page of the chat.
@@ -111,8 +143,7 @@ pub(crate) fn chat(headers: &HeaderMap) -> Response {
 
 /// The same, with what a browser without scripts is to see of it.
 pub(crate) fn chat_with(plain: &str) -> String {
-    let page = CHAT.replacen(BAR_GOES_HERE, BAR, 1);
-    page.replacen(PLAIN_GOES_HERE, &format!("{PLAIN_GOES_HERE}{plain}"), 1)
+    page(CHAT).replacen(PLAIN_GOES_HERE, &format!("{PLAIN_GOES_HERE}{plain}"), 1)
 }
 
 /// Whether who asks wants a page, as browsers do and programs do not.
@@ -127,13 +158,11 @@ fn served(path: &str, headers: &HeaderMap) -> Response {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
-    use http::HeaderValue;
+    use std::path::Path as Folder;
 
     use super::*;
 
-    fn below(folder: &Path, prefix: &str, found: &mut Vec<String>) {
+    fn below(folder: &Folder, prefix: &str, found: &mut Vec<String>) {
         for file in std::fs::read_dir(folder).unwrap() {
             let file = file.unwrap();
             let name = format!("{prefix}/{}", file.file_name().to_str().unwrap());
@@ -148,7 +177,7 @@ mod tests {
     #[test]
     fn every_file_that_is_there_is_served() {
         let mut there = Vec::new();
-        below(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../web")), "", &mut there);
+        below(Folder::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../web")), "", &mut there);
         there.sort_unstable();
         let mut served: Vec<&str> = FILES.iter().map(|(path, _)| *path).collect();
         served.sort_unstable();
@@ -179,6 +208,19 @@ mod tests {
                 assert!(ASSETS.contains_key(part), "{part}");
             }
         }
+    }
+
+    #[tokio::test]
+    async fn files_under_their_changing_name_are_kept_and_those_of_another_version_are_not() {
+        let whole = page(CHAT);
+        assert!(!whole.contains("\"/chat/chat.js\"") && !whole.contains("\"/shell/icons.svg#"));
+        let name = whole.split('"').find(|part| part.ends_with("/chat/chat.js")).unwrap();
+        let version = name.trim_start_matches("/assets/").split('/').next().unwrap().to_owned();
+        let asked = |version: String, path: &str| kept(Path((version, path.to_owned())), HeaderMap::new());
+        let now = asked(version.clone(), "chat/chat.js").await;
+        assert_eq!(now.headers()[CACHE_CONTROL], "public, max-age=31536000, immutable");
+        assert_eq!(asked("0123".to_owned(), "chat/chat.js").await.headers()[CACHE_CONTROL], "no-cache");
+        assert_eq!(asked(version, "chat/nothing.js").await.status(), StatusCode::NOT_FOUND);
     }
 
     #[test]

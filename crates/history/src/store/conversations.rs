@@ -92,7 +92,7 @@ impl Conversations {
         let (updated, after) = self.position(query).await?;
         let limit = query.limit.min(MAX_PAGE);
         let select = format!(
-            "SELECT {COLUMNS} FROM conversations c WHERE c.owner = $1 AND (c.updated_us < $2 OR (c.updated_us = $2 AND c.id < $3)) \
+            "SELECT {COLUMNS} FROM conversations c WHERE c.owner = $1 AND (c.updated_us, c.id) < ($2, $3) \
              ORDER BY c.updated_us DESC, c.id DESC LIMIT $4"
         );
         let rows = sqlx::query(AssertSqlSafe(select)).bind(&*self.owner).bind(updated).bind(after);

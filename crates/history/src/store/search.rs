@@ -51,7 +51,7 @@ impl Conversations {
             "SELECT {COLUMNS}, found.number FROM conversations c JOIN ( \
                  SELECT x.conversation, MIN(x.number) AS number FROM texts x WHERE {fits} GROUP BY x.conversation \
              ) found ON found.conversation = c.id \
-             WHERE c.owner = $1 AND (c.updated_us < $2 OR (c.updated_us = $2 AND c.id < $3)) \
+             WHERE c.owner = $1 AND (c.updated_us, c.id) < ($2, $3) \
              ORDER BY c.updated_us DESC, c.id DESC LIMIT $4"
         );
         let mut statement: Statement<'_, Any, AnyArguments> = sqlx::query(AssertSqlSafe(select));

@@ -1,0 +1,107 @@
+//! What a session says of itself, line by line.
+
+use std::collections::HashSet;
+use std::fmt::Write as _;
+
+use perennial_history::{Role, Turn};
+use perennial_ledger::Decimal;
+use serde::Deserialize;
+
+use super::command::HELP;
+use crate::show::Paid;
+
+/// So much of a text is shown where it is only to be known again; two of them stand on a line.
+const GLIMPSE: usize = 32;
+
+/// What is looked at of a usage.
+#[derive(Deserialize)]
+struct Usage {
+    #[serde(default)]
+    input_tokens: Option<u64>,
+    #[serde(default)]
+    cache_read_input_tokens: Option<u64>,
+    #[serde(default)]
+    cache_creation_input_tokens: Option<u64>,
+    #[serde(default)]
+    output_tokens: Option<u64>,
+}
+
+pub(super) fn help() -> String {
+    let mut text = String::new();
+    for (name, what) in HELP {
+        // Writing to a text does not fail.
+        let _ = writeln!(text, "{name:<15}  {what}");
+    }
+    text.push_str("Enter sends; a backslash before it, or Alt with it, begins another line. Ctrl-X Ctrl-E opens an editor. Ctrl-C stops an answer");
+    text
+}
+
+/// The turns at which branches end, in the order in which they came.
+pub(super) fn ends(turns: &[Turn]) -> Vec<&Turn> {
+    let parents: HashSet<&str> = turns.iter().filter_map(|turn| turn.parent.as_deref()).collect();
+    turns.iter().filter(|turn| !parents.contains(turn.id.as_str())).collect()
+}
+
+pub(super) fn branches(turns: &[Turn], head: Option<&str>) -> String {
+    let mut text = String::new();
+    for (number, end) in ends(turns).into_iter().enumerate() {
+        let mark = if Some(end.id.as_str()) == head { '*' } else { ' ' };
+        let question = end.parent.as_deref().and_then(|parent| turns.iter().find(|turn| turn.id == parent));
+        let question = question.filter(|_| end.role == Role::Assistant).map(glimpse);
+        let said = match question {
+            Some(question) => format!("{question} -> {}", glimpse(end)),
+            None => glimpse(end),
+        };
+        let _ = writeln!(text, "{mark} {}  {said}", number + 1);
+    }
+    if text.is_empty() { "nothing was said yet".to_owned() } else { text }
+}
+
+/// The last question and its answer.
+pub(super) fn exchange(branch: &[Turn]) -> String {
+    let last = branch.len().saturating_sub(2);
+    let said = branch[last..].iter().map(|turn| format!("{}: {}", turn.role.as_str(), glimpse(turn)));
+    said.collect::<Vec<_>>().join("\n")
+}
+
+/// What was used and paid, of all branches: each answer was billed.
+pub(super) fn usage(turns: &[Turn], paid: Paid) -> String {
+    let (mut asked, mut read, mut written, mut unknown) = (0_u64, 0_u64, 0_u64, 0_u64);
+    let mut cost = Decimal::ZERO;
+    for turn in turns.iter().filter(|turn| turn.role == Role::Assistant) {
+        asked += 1;
+        if let Some(usage) = turn.usage.as_ref().and_then(|usage| usage.read::<Usage>().ok()) {
+            let parts =
+                [usage.input_tokens, usage.cache_read_input_tokens, usage.cache_creation_input_tokens];
+            read += parts.into_iter().flatten().sum::<u64>();
+            written += usage.output_tokens.unwrap_or_default();
+        }
+        match turn.cost {
+            Some(spent) => cost += spent,
+            None => unknown += 1,
+        }
+    }
+    let mut line = format!("{asked} answers; tokens: {read} in, {written} out; ");
+    line.push_str(&match (paid, unknown) {
+        (Paid::Nobody, _) => "cost nothing (simulated)".to_owned(),
+        (Paid::Service, 0) => format!("cost ${}", cost.normalize()),
+        (Paid::Service, unknown) => {
+            format!("cost ${} and that of {unknown} answers, which is not known", cost.normalize())
+        }
+    });
+    line
+}
+
+/// The beginning of what a turn says, on one line.
+fn glimpse(turn: &Turn) -> String {
+    let text = turn.content.visible_text();
+    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut glimpse: String = words.chars().take(GLIMPSE).collect();
+    if glimpse.len() < words.len() {
+        glimpse.push('…');
+    }
+    match (glimpse.is_empty(), turn.state.is_end()) {
+        (true, _) => format!("({})", turn.state),
+        (false, _) => glimpse,
+    }
+}
