@@ -6,18 +6,24 @@ import assert from "node:assert/strict";
 import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { get } from "node:http";
 import { join } from "node:path";
-import { describe, test } from "node:test";
+import { before, describe, test } from "node:test";
 
+import { make, wholeEvents } from "../faces/gateway.mjs";
 import { ROOT } from "../typescript/recordings.mjs";
 import { serious } from "./axe.mjs";
 import { DESK, LONG, PHONE, ask, done, grown, open, over, rig } from "./rig.mjs";
 
 const stage = rig();
+// The first block of code in a gateway's life waits for the grammars of all languages, which would stand in the pictures as silence.
+before(async () => {
+  const { id } = await make(stage.gateway, { body: { model: "claude-haiku-5-5", max_tokens: 500, messages: [{ role: "user", content: "Write some Rust code" }] } });
+  await wholeEvents(stage.gateway, id, { accept: "application/vnd.perennial.tape+json" });
+});
 
 const THINKS = { model: "claude-sonnet-5-5", settings: { thinking: true } };
 const LOOKS = [
-  ["light", { ...DESK, viewport: { width: 1280, height: 840 }, colorScheme: "light" }],
-  ["dark", { ...DESK, viewport: { width: 1280, height: 840 }, colorScheme: "dark" }],
+  ["light", { ...DESK, viewport: { width: 1280, height: 900 }, colorScheme: "light" }],
+  ["dark", { ...DESK, viewport: { width: 1280, height: 900 }, colorScheme: "dark" }],
   ["phone", { ...PHONE, colorScheme: "light" }],
 ];
 

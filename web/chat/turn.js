@@ -228,6 +228,7 @@ export class AssistantTurn {
   #show() {
     const { running } = this;
     this.element.dataset.state = this.state;
+    this.element.classList.toggle("empty", this.answer.text === "");
     this.element.toggleAttribute("aria-busy", running);
     say(this.#status, this.#waiting.words({
       state: this.state,

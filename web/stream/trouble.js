@@ -32,7 +32,8 @@ export function troubleOf({ state, stop_reason: reason, stop_details: details, e
   if (state === "cancelled") return { kind: "stopped", title: "Stopped by you", words: some ? `${size} are kept.` : "Before anything came.", actions: goOn };
   if (state === "failed" || state === "interrupted") {
     const [title, words, actions] = KINDS[error?.type ?? ""] ?? ["The answer could not be finished", "", goOn];
-    const said = error?.message ?? "";
+    // Messages of services end as they like.
+    const said = (error?.message ?? "").replace(/([^.!?])$/, "$1.");
     const common = { requestId: error?.request_id, wait: error?.retry_after_ms };
     if (some) return { kind: "error", title: "The answer broke off", words: `${size} are kept. ${said}`, actions: goOn, ...common };
     return { kind: "error", title, words: [said, words].filter(Boolean).join(" "), actions, ...common };

@@ -36,6 +36,8 @@ pub(super) async fn next(watcher: Watcher, turn: Turn, calls: Vec<Call>, guard: 
         () = watcher.watched.stop.cancelled() => None,
     };
     let guard = watcher.rooms.hold(&watcher.conversation).await;
+    // Whoever stops it does so with the conversation held: what is not stopped here has a step behind it that can be.
+    let results = results.filter(|_| !watcher.watched.stop.is_cancelled());
     step(&watcher, &turn, &calls, results).await;
     watcher.over();
     drop(guard);
@@ -84,7 +86,7 @@ async fn step(watcher: &Watcher, turn: &Turn, calls: &[Call], results: Option<Ve
     let Some(made) = turns.last() else { return };
     // A question that waits for the answer waits for this part of it as well.
     if let Err(error) = put_behind(conversations, turn, made, head.as_deref()).await {
-        tracing::warn!(turn = turn.id, %error, "a question that waits cannot be moved");
+        tracing::warn!(turn = turn.id, %error, "what waits cannot be moved, or the branch that was shown is not any more");
     }
     if is_stopped {
         watcher.tell().await;
@@ -120,7 +122,7 @@ fn steps(branch: &[Turn]) -> usize {
     users.take_while(|turn| turn.by.as_deref() == Some(BY_TOOLS)).count()
 }
 
-/// Hangs what waits behind `from` behind `to`; the branch that is shown stays the same one.
+/// Hangs what waits behind `from` behind `to`; the branch that is shown stays the same one, wherever it ends.
 async fn put_behind(
     conversations: &Conversations,
     from: &Turn,
@@ -128,8 +130,9 @@ async fn put_behind(
     head: Option<&str>,
 ) -> perennial_history::Result<()> {
     let turns = conversations.turns(&from.conversation).await?;
-    let Some((asked, _)) = waiting_behind(&turns, &from.id) else { return Ok(()) };
-    conversations.put_behind(&asked.id, &to.id).await?;
+    if let Some((asked, _)) = waiting_behind(&turns, &from.id) {
+        conversations.put_behind(&asked.id, &to.id).await?;
+    }
     match head {
         Some(head) if head != from.id => conversations.set_head(&from.conversation, head).await.map(drop),
         _ => Ok(()),

@@ -64,8 +64,9 @@ pub(super) async fn halt(
                 return Ok(());
             }
             (_, Some(watched)) => {
-                drop(held);
+                // While the conversation is held: no step begins in between that would not know of it.
                 watched.stop.cancel();
+                drop(held);
                 let _ = tokio::time::timeout(PATIENCE, watched.done.cancelled()).await;
                 return Ok(());
             }
@@ -113,9 +114,9 @@ async fn abandoned(
         Some(watched) => Some(watched),
         None => settle::follow(service, rooms, conversations.clone(), turn.clone(), Holder::Unknown).await,
     };
-    drop(held);
     if let Some(watched) = followed {
         watched.stop.cancel();
+        drop(held);
         let _ = tokio::time::timeout(PATIENCE, watched.done.cancelled()).await;
         return Ok(());
     }
