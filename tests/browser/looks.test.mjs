@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { get } from "node:http";
 import { join } from "node:path";
-import { before, describe, test } from "node:test";
+import { describe, test } from "node:test";
 
 import { make, wholeEvents } from "../faces/gateway.mjs";
 import { ROOT } from "../typescript/recordings.mjs";
@@ -14,12 +14,6 @@ import { serious } from "./axe.mjs";
 import { DESK, LONG, PHONE, ask, done, grown, open, over, rig } from "./rig.mjs";
 
 const stage = rig();
-// The first block of code in a gateway's life waits for the grammars of all languages, which would stand in the pictures as silence.
-before(async () => {
-  const { id } = await make(stage.gateway, { body: { model: "claude-haiku-5-5", max_tokens: 500, messages: [{ role: "user", content: "Write some Rust code" }] } });
-  await wholeEvents(stage.gateway, id, { accept: "application/vnd.perennial.tape+json" });
-});
-
 const THINKS = { model: "claude-sonnet-5-5", settings: { thinking: true } };
 const LOOKS = [
   ["light", { ...DESK, viewport: { width: 1280, height: 900 }, colorScheme: "light" }],
@@ -39,11 +33,20 @@ async function picture(page, name) {
   writeFileSync(join(folder, `${name}.png`), image);
 }
 
+/** The first block of code in a gateway's life waits for the grammars of all languages, which would stand in the pictures as silence. */
+let warm;
+async function warmed() {
+  const body = { model: "claude-haiku-5-5", max_tokens: 500, messages: [{ role: "user", content: "Write some Rust code" }] };
+  warm ??= make(stage.gateway, { body }).then(({ id }) => wholeEvents(stage.gateway, id, { accept: "application/vnd.perennial.tape+json" }));
+  await warm;
+}
+
 const sideways = (page) => page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
 
 describe("C21: every size and light", { concurrency: 2 }, () => {
   for (const [look, view] of LOOKS) {
     test(`the chat, ${look}`, async () => {
+      await warmed();
       const page = await open(stage, { orders: "ttft=50ms,tps=200,jitter=0", settings: THINKS, view });
       await ask(page, "Compare Rust and Go");
       assert.equal(await over(page), "completed");
@@ -61,6 +64,7 @@ describe("C21: every size and light", { concurrency: 2 }, () => {
     });
 
     test(`the demo, ${look}`, async () => {
+      await warmed();
       const page = await open(stage, { path: "/demo#failure", view: look === "phone" ? view : { ...view, viewport: { width: 1100, height: 690 } } });
       await page.click("#go");
       await page.waitForFunction(() => document.querySelector("#status").dataset.state === "done");

@@ -98,6 +98,17 @@ describe("C22: queue while an answer comes", { concurrency: 2 }, () => {
     await done(page);
   });
 
+  test("two that are sent in one breath are one conversation, in their order", async () => {
+    const page = await open(stage, { orders: LIVE, settings: PLAIN });
+    await enter(page, "First");
+    await enter(page, "Second");
+    await page.waitForFunction(() => [...document.querySelectorAll(".turn.assistant")].map(({ dataset }) => dataset.state).join() === "completed,completed");
+    assert.deepEqual(await page.locator(".bubble").allTextContents(), ["First", "Second"]);
+    const { turns } = await settled(stage, page);
+    assert.equal(turns.length, 4);
+    await done(page);
+  });
+
   test("and can be taken back", async () => {
     const page = await open(stage, { orders: SLOW, settings: PLAIN });
     await ask(page, "Tell me about rivers");

@@ -43,7 +43,7 @@ export const conversations = {
 };
 
 export const turns = {
-  /** @param {string} conversation @param {{ parent: string | null, content: any, queue: boolean }} turn */
+  /** @param {string} conversation @param {{ parent?: string | null, content: any, queue: boolean }} turn */
   send: (conversation, turn) => request("POST", at(conversation, "/turns"), turn, {}, once()),
   /** @param {string} conversation @param {string} turn */
   retry: (conversation, turn) => request("POST", at(conversation, `/turns/${turn}/retry`), {}, {}, once()),

@@ -25,6 +25,8 @@ let choice = defaults(null);
 let pending = 0;
 /** A stop that came before there was anything with a name to stop. */
 let stopWanted = false;
+/** Until the message before is there. @type {Promise<void>} */
+let sending = Promise.resolve();
 
 const live = new Live(key());
 const announcer = new Announcer();
@@ -139,6 +141,7 @@ function told(view, what) {
 async function send(content, parent) {
   const edited = parent !== undefined;
   const queue = !edited && thread.running !== null;
+  const begun = current;
   document.body.classList.remove("fresh");
   const expected = thread.expect(content, queue);
   // A follow-up while an answer comes leaves the view alone.
@@ -146,30 +149,44 @@ async function send(content, parent) {
   else if (!queue) scroll.anchor(expected.element);
   running();
   pending += 1;
+  const before = sending;
+  let release = () => {};
+  sending = new Promise((resolve) => (release = resolve));
   try {
-    if (!current) {
+    // One after the other: what is sent second goes behind the first, and into its conversation.
+    await before;
+    const here = expected.element.isConnected;
+    let target = here ? current : begun;
+    if (!target) {
       const made = await conversations.create(choice);
-      current = made.id;
-      thread.conversation = { ...made, turns: [] };
-      history.pushState(null, "", `/c/${made.id}`);
-      sidebar.current(made.id);
+      target = made.id;
+      // Unless the reader is elsewhere by now.
+      if (current === "" && expected.element.isConnected) {
+        current = target;
+        thread.conversation = { ...made, turns: [] };
+        history.pushState(null, "", `/c/${target}`);
+        sidebar.current(target);
+      }
     }
-    const turn = { parent: edited ? parent : (thread.path.at(-1)?.id ?? null), content, queue };
+    const turn = { parent: edited ? parent : here ? (thread.path.at(-1)?.id ?? null) : undefined, content, queue };
     // Between two steps of tools an answer runs that this page has not heard of yet.
-    const sent = await turns.send(current, turn).catch((error) => {
+    const sent = await turns.send(target, turn).catch((error) => {
       if (error.status !== 409 || edited || queue) throw error;
-      return turns.send(current, { ...turn, queue: true });
+      return turns.send(target, { ...turn, queue: true });
     });
-    composer.open(current);
-    expected.adopt(sent.user, sent.assistant);
-    thread.path = edited ? thread.path : [...thread.path, sent.user, sent.assistant];
-    if (stopWanted) void stopTurn(sent.assistant.id);
+    if (current === target) {
+      composer.moveTo(target);
+      expected.adopt(sent.user, sent.assistant);
+      thread.path = edited ? thread.path : [...thread.path, sent.user, sent.assistant];
+    }
+    if (stopWanted) void turns.stop(target, sent.assistant.id);
   } catch (error) {
     expected.withdraw();
     composer.giveBack(content);
     composer.complain(`It was not sent: ${/** @type {any} */ (error).message}`);
     if (/** @type {any} */ (error).status === 401) askKey();
   } finally {
+    release();
     pending -= 1;
     stopWanted = false;
     running();

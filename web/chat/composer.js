@@ -48,6 +48,13 @@ export class Composer {
     this.#changed();
   }
 
+  /** The same text, for the conversation that there is now. @param {string} conversation */
+  moveTo(conversation) {
+    localStorage.removeItem(this.#draft);
+    this.#draft = `draft:${conversation}`;
+    this.#changed();
+  }
+
   /** @param {boolean} running */
   set running(running) {
     if (running === this.#running) return;
