@@ -529,6 +529,33 @@ async fn a_disk_that_says_no_stops_the_log() {
     log.close().await.unwrap();
 }
 
+/// What the store will not take while the log is closed stands in the journal: it is closed, and nothing is lost.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_disk_that_says_no_at_the_end_costs_nothing() {
+    let Some(disk) = SmallDisk::mount() else {
+        println!("skipped: no small disk can be mounted here");
+        return;
+    };
+    let directory = disk.0.path().join("data");
+    let log = open(&directory).await.unwrap();
+    let stream = StreamId::new();
+    let mut writer = Writer::create(&log, stream, None, &[Entry::new(Kind::Request, "{}")]).await.unwrap();
+    let mut greedy = fs::File::create(disk.0.path().join("greedy")).unwrap();
+    while std::io::Write::write_all(&mut greedy, &[1; 1 << 12]).is_ok() {}
+    drop(greedy);
+    for _ in 0..4 {
+        writer.append(&[Entry::event(vec![b'x'; 1 << 20])]).await.unwrap();
+    }
+    log.close().await.unwrap();
+    drop((log, writer));
+
+    fs::remove_file(disk.0.path().join("ballast")).unwrap();
+    fs::remove_file(disk.0.path().join("greedy")).unwrap();
+    let log = open(&directory).await.unwrap();
+    assert_eq!(records(&log, stream).await.unwrap().len(), 5);
+    log.close().await.unwrap();
+}
+
 /// A file system of 80 MiB with some ballast; needs the right to mount.
 struct SmallDisk(tempfile::TempDir);
 

@@ -257,8 +257,13 @@ impl Committer {
         let broken = front.close(&closed());
         // It tells itself where it fails.
         let _ = mover.join();
-        // A log that has failed has said so to whoever writes; it closes all the same.
-        let synced = if broken { Ok(()) } else { sync(&front, &store) };
+        let synced = match (broken, front.is_broken()) {
+            // A log that has failed has said so to whoever writes; it closes all the same.
+            (true, _) => Ok(()),
+            // What the store would not take at the last moment stands in the journal.
+            (false, true) => front.sync_journal(),
+            (false, false) => sync(&front, &store),
+        };
         front.tell(&closed());
         // Gives the directory free, before anybody is told that it is.
         drop(store);

@@ -370,14 +370,16 @@ impl Front {
 
     /// Syncs what is written. A sync that failed is the last one.
     pub(in crate::disk) fn sync(&self) -> Result<(), Error> {
+        if let State { broken: true, failure: Some(failure), .. } = &*self.state.lock() {
+            return Err(failure.clone());
+        }
+        self.sync_journal()
+    }
+
+    /// The same whatever has failed: what could not be moved into the store stands in the journal, and is moved by the next who opens the log.
+    pub(in crate::disk) fn sync_journal(&self) -> Result<(), Error> {
         let _one = self.syncing.lock();
-        let unsynced = {
-            let mut state = self.state.lock();
-            if let (true, Some(failure)) = (state.broken, &state.failure) {
-                return Err(failure.clone());
-            }
-            state.journal.unsynced()
-        };
+        let unsynced = self.state.lock().journal.unsynced();
         let Some(unsynced) = unsynced else { return Ok(()) };
         let synced = unsynced.sync().and_then(|()| self.state.lock().journal.synced(&unsynced));
         synced.map_err(|error| self.fail(write_error(error)))
@@ -400,6 +402,11 @@ impl Front {
         } else if before && !full {
             tracing::info!("there is space again: all appends are accepted");
         }
+    }
+
+    /// Whether a write or a sync has failed.
+    pub(in crate::disk) fn is_broken(&self) -> bool {
+        self.state.lock().broken
     }
 
     pub(in crate::disk) fn failure(&self) -> Option<Error> {
