@@ -16,6 +16,7 @@ ALL = recordings.all_recordings()
 # error event makes it raise as for any error of the service. By name.
 CUT = {
     "own-bad_json_data",
+    "own-no_message_start",
     "cut_before_stop",
     "cut_between_events",
     "cut_in_text",

@@ -26,7 +26,7 @@ const INPUT_CUT = /^(tool_cut_by_max_tokens|own-tool_input_cut_by_max_tokens|sdk
 const NEVER_ENDS = /^vercel-spliced_message_start$/;
 
 /** Streams that end before message_stop, or hold what is no JSON: the gateway's error event makes an error of them. */
-const CUT = /^(cut_|own-truncated_|own-bad_json_data)/;
+const CUT = /^(cut_|own-truncated_|own-bad_json_data|own-no_message_start)/;
 
 const servers = new Map();
 after(() => Promise.all([...servers.values()].map(async (server) => (await server).stop())));
