@@ -97,7 +97,9 @@ describe("C19: the meter", { concurrency: 2 }, () => {
   });
 
   test("what a model without a price cost is a dash", async () => {
-    const page = await open(stage, { orders: "", settings: { model: "bench:deltas=40,chars=12,gap_us=20000" } });
+    const model = "bench:deltas=40,chars=12,gap_us=20000";
+    const made = await fetch(`${stage.gateway.url}/v1/conversations`, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ model }) });
+    const page = await open(stage, { path: `/c/${(await made.json()).id}`, orders: "" });
     await ask(page, "Go");
     assert.equal(await over(page), "completed");
     await page.waitForFunction(() => [...document.querySelectorAll(".meter span")].some(({ textContent }) => textContent === "–"));

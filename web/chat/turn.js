@@ -245,7 +245,8 @@ export class AssistantTurn {
       characters: this.answer.text.length,
       usage: this.#usage,
       confirmed: this.#confirmed && !running,
-      cost: running || !this.#confirmed ? undefined : this.turn.cost,
+      // Known once the gateway has closed its books on the turn, a moment after the stream's end.
+      cost: this.turn.ended_at && this.#confirmed ? this.turn.cost : undefined,
       window: this.around.window(this.turn),
     });
     const shown = figures.map((item) => item.outerHTML).join("");
