@@ -130,7 +130,8 @@ impl Settler<'_> {
     fn fate(&self, piece: &Piece, run: usize) -> Fate {
         let (Some(text), at) = (piece.text(), piece.at) else { return Fate::Literal };
         let rest = &self.source[at.min(self.end)..self.end.max(at.min(self.end))];
-        let Some(mark) = text.bytes().next() else { return Fate::Literal };
+        // A mark is one byte: the first of a longer character is none, though a character of that number may stand here.
+        let Some(mark) = text.bytes().next().filter(u8::is_ascii) else { return Fate::Literal };
         if !rest.starts_with(char::from(mark)) || self.escaped(at) {
             return Fate::Literal;
         }

@@ -77,6 +77,7 @@ const MORE: &[&str] = &[
     "é*ü*日本**語**。\n\n👩\u{200d}💻 *a*\n",
     "a\u{1b}[31m\u{202e}b\0c\n",
     "<div>\n*a*\n\n*b* <b>c</b> <!-- d\ne -->\n\n<script>\nx\n\ny\n</script>\nz\n",
+    "Ãs *Ã* `Ã [Ã, [`Ã\u{1b}` Ã\n\nÃ\n",
     "[x](javascript:a) ![y](data:b) <https://c.example> <d@e.example>\n",
     "a\\\nb  \nc\n===\n\nd\n---\ne\n",
     "# a #\n## b *c\n#\n###### d\n####### e\n",
