@@ -69,8 +69,10 @@ pub(crate) fn place(parsed: &Parsed, text: &str, path: &[Container]) -> Place {
         let body = if from.is_empty() { text } else { from.split_once('\n').map_or("", |(_, body)| body) };
         // A definition leaves no piece, and stands behind the fence.
         let behind = text.len() - body.len();
-        let left = parsed.links.iter().any(|defined| defined.start >= behind);
-        return if left || is_closed(body, mark, length) { Place::Prose } else { Place::Fence(mark, length) };
+        let defined = parsed.links.iter().any(|defined| defined.start >= behind);
+        let quotes = open.iter().filter(|source| is_quote(**source, &parsed.pieces, path)).count();
+        let is_over = defined || is_closed(body, mark, length) || is_left(body, quotes);
+        return if is_over { Place::Prose } else { Place::Fence(mark, length) };
     }
     let in_table = open.iter().any(|source| match source {
         Source::Piece(at) => matches!(parsed.pieces[*at].node(), Some(Node::Table { .. })),
@@ -85,6 +87,23 @@ fn is_closed(body: &str, mark: u8, length: usize) -> bool {
         let line = line.trim_start_matches([' ', '>', '\t']).trim_end();
         line.len() >= length && line.bytes().all(|b| b == mark)
     })
+}
+
+/// Whether a line of a fence's body ends a quote around it: a blank one that lacks a mark. It leaves no piece either.
+fn is_left(body: &str, quotes: usize) -> bool {
+    quotes > 0
+        && body.lines().any(|line| {
+            let marks = line.bytes().filter(|b| *b == b'>').count();
+            marks < quotes && line.trim_matches([' ', '\t', '>']).is_empty()
+        })
+}
+
+fn is_quote(source: Source, pieces: &[Piece], path: &[Container]) -> bool {
+    let kind = match source {
+        Source::Path(at) => path.get(at).map(|container| container.kind),
+        Source::Piece(at) => pieces[at].node().and_then(ContainerKind::of),
+    };
+    kind == Some(ContainerKind::Quote)
 }
 
 /// The last line of a text that ends with a line.
