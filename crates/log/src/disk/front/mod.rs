@@ -368,7 +368,7 @@ impl Front {
         self.state.lock().journal.is_dirty()
     }
 
-    /// Syncs what is written. A sync that failed is the last one.
+    /// Syncs what is written, unless something has failed.
     pub(in crate::disk) fn sync(&self) -> Result<(), Error> {
         if let State { broken: true, failure: Some(failure), .. } = &*self.state.lock() {
             return Err(failure.clone());
@@ -376,13 +376,24 @@ impl Front {
         self.sync_journal()
     }
 
-    /// The same whatever has failed: what could not be moved into the store stands in the journal, and is moved by the next who opens the log.
+    /// The same whatever has failed, unless it was a sync: what could not be moved into the store stands in the journal, and is moved by the
+    /// next who opens the log.
     pub(in crate::disk) fn sync_journal(&self) -> Result<(), Error> {
         let _one = self.syncing.lock();
-        let unsynced = self.state.lock().journal.unsynced();
+        let unsynced = {
+            let mut state = self.state.lock();
+            if let Some(failure) = &state.unsynced {
+                return Err(failure.clone());
+            }
+            state.journal.unsynced()
+        };
         let Some(unsynced) = unsynced else { return Ok(()) };
         let synced = unsynced.sync().and_then(|()| self.state.lock().journal.synced(&unsynced));
-        synced.map_err(|error| self.fail(write_error(error)))
+        synced.map_err(|error| {
+            let why = write_error(error);
+            self.state.lock().unsynced = Some(why.clone());
+            self.fail(why)
+        })
     }
 
     /// Says what time it is; it never goes back.

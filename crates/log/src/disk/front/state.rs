@@ -32,6 +32,8 @@ pub(super) struct State {
     pub(super) failure: Option<Error>,
     /// That is because a write or a sync failed: nothing is moved into the store either.
     pub(super) broken: bool,
+    /// Why a sync failed. It is the last one: another could succeed without what this one lost.
+    pub(super) unsynced: Option<Error>,
     /// Nothing gathers any more.
     pub(super) closing: bool,
     pub(super) urgent: bool,
@@ -74,6 +76,7 @@ impl State {
             full: false,
             failure: None,
             broken: false,
+            unsynced: None,
             closing: false,
             urgent: false,
         }
