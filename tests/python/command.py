@@ -9,7 +9,7 @@ import urllib.request
 
 from recordings import ROOT
 
-BINARY = pathlib.Path(os.environ.get("PERENNIAL_BIN") or ROOT / "target" / "release" / "perennial")
+BINARY = pathlib.Path(os.environ.get("PERENNIAL_BIN") or ROOT / "target" / "debug" / "perennial")
 READY = "listening on "
 
 

@@ -8,7 +8,7 @@ import { createInterface } from "node:readline";
 
 import { ROOT } from "./recordings.mjs";
 
-const BINARY = process.env.PERENNIAL_BIN || join(ROOT, "target/release/perennial");
+const BINARY = process.env.PERENNIAL_BIN || join(ROOT, "target/debug/perennial");
 const READY = "listening on ";
 
 /** Starts `perennial serve` or `perennial sim` and resolves to `{ url, stop }` when it listens. */

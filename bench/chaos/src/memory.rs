@@ -12,7 +12,7 @@ use crate::world::World;
 /// By then it must be back.
 pub(crate) const BACK_AFTER: Duration = Duration::from_secs(60);
 /// And be within this share of what it was.
-const WITHIN: f64 = 0.2;
+const WITHIN_PERCENT: u64 = 20;
 /// What a process holds is looked at so often.
 const LOOK: Duration = Duration::from_millis(500);
 
@@ -43,7 +43,7 @@ pub(crate) async fn settled(world: &World) -> Result<Holdings> {
 pub(crate) async fn back(world: &World, idle: Holdings, patience: Duration) -> Result<Back> {
     let began = Instant::now();
     let at_once = world.gate.holdings()?;
-    let limit = (idle.resident as f64 * (1.0 + WITHIN)) as u64;
+    let limit = idle.resident + idle.resident * WITHIN_PERCENT / 100;
     loop {
         let settled = world.gate.holdings()?;
         let is_back = settled.resident <= limit;

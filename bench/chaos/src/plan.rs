@@ -166,7 +166,8 @@ impl Plan {
 
 /// The `round`th of all places below `total`, each of them once before any comes again.
 fn swept(seed: u64, cell: u64, round: u64, total: u64) -> u64 {
-    let mut stride = (total as f64 * 0.618).max(1.0) as u64;
+    // About the golden section, which spreads them most evenly.
+    let mut stride = (total * 618 / 1000).max(1);
     while gcd(stride, total) != 1 {
         stride += 1;
     }
