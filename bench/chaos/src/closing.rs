@@ -147,11 +147,11 @@ pub(crate) async fn measure(world: &World, count: usize, limit: Duration) -> Res
             }
         }
         times.sort_unstable();
-        let at = |share: f64| {
-            let index = ((times.len() as f64 - 1.0) * share).round().max(0.0) as usize;
+        let at = |percent: usize| {
+            let index = (times.len().saturating_sub(1) * percent + 50) / 100;
             times.get(index).map_or(0.0, |time| time.as_secs_f64() * 1e3)
         };
-        (closings.p50_ms, closings.p99_ms, closings.most_ms) = (at(0.5), at(0.99), at(1.0));
+        (closings.p50_ms, closings.p99_ms, closings.most_ms) = (at(50), at(99), at(100));
         for breach in &closings.breaches {
             println!("BREACH upstream closed within {} ms: {}: {breach}", limit.as_millis(), closings.phase);
         }

@@ -150,7 +150,7 @@ fn ends(plan: &Plan, seen: &Seen, breaches: &mut Vec<(Law, String)>) {
         (1, Close::Clean) => {}
         (0, Close::Broken) if !says => {}
         (0, Close::Clean) => {
-            breaches.push((Law::NeverCutSilently, "a clean end without any word".to_owned()))
+            breaches.push((Law::NeverCutSilently, "a clean end without any word".to_owned()));
         }
         (0, _) => breaches.push((Law::OneEnd, "broken off without a word".to_owned())),
         // Behind its end a connection may break as it likes.

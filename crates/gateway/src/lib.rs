@@ -55,7 +55,7 @@ pub use gateway::{BuildError, Builder, Gateway, Handle, RunError};
 pub use generation::{Guard, InvalidPolicy, MaxRecoveryTokens, OnClock, OnDisconnect, Recovery};
 pub use limits::{
     Clocks, Limits, MaxBodyBytes, MaxConnections, MaxDetachedTokens, MaxGrace, MaxReaders, MaxStreams,
-    MaxStreamsPerKey, MaxUnread,
+    MaxStreamsPerKey, MaxUnread, MinTokens,
 };
 pub use perennial_recovery::{MaxHops, MaxRetryAfter, RetryBudget, RetryPolicy};
 pub use reload::Reloader;

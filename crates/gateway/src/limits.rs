@@ -34,6 +34,10 @@ pub struct MaxGrace(pub Duration);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct MaxDetachedTokens(pub u64);
 
+/// The least of a text that has to come in each span of [`Clocks::floor`] while it is written, in tokens of four bytes. 150.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct MinTokens(pub u64);
+
 /// How many streams one connection may read at once.
 pub(crate) const MAX_STREAMS_AT_ONCE: usize = 64;
 
@@ -61,6 +65,8 @@ pub struct Limits {
     pub grace: MaxGrace,
     /// See [`MaxDetachedTokens`].
     pub detached_tokens: MaxDetachedTokens,
+    /// See [`MinTokens`].
+    pub floor: MinTokens,
 }
 
 /// How long a gateway waits for what. Each clock has one meaning.
@@ -82,6 +88,9 @@ pub struct Clocks {
     /// For the next piece of the answer itself; pings do not count. A model that is busy says so with pings, and some that are dead do too.
     /// 180 s.
     pub progress: Duration,
+    /// The span in which a text that is being written has to have grown by [`MinTokens`]; without one no text is too slow. An upstream in trouble
+    /// may write a word a second, and no other clock notices.
+    pub floor: Option<Duration>,
     /// From the request to the end of the answer, all attempts together; without one there is no such end.
     pub total: Option<Duration>,
     /// From the request until the answer is opened towards the client although no upstream has answered yet; what fails then reaches it as an `error`
@@ -117,6 +126,7 @@ defaults! {
     MaxUnread = Duration::from_secs(3600);
     MaxGrace = Duration::from_secs(600);
     MaxDetachedTokens = 200_000;
+    MinTokens = 150;
 }
 
 impl Default for Clocks {
@@ -130,6 +140,7 @@ impl Default for Clocks {
             first_byte: Duration::from_secs(120),
             silence: Duration::from_secs(60),
             progress: Duration::from_secs(180),
+            floor: None,
             total: None,
             early_open: Duration::from_secs(10),
             ping: Duration::from_secs(15),

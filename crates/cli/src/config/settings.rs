@@ -103,6 +103,7 @@ pub(crate) const SETTINGS: &[Setting<Config>] = &[
     config!("clocks.first_byte", "From the request to the head of the upstream's answer.", clocks.first_byte).range(SPAN),
     config!("clocks.silence", "For the next byte of an answer, pings included.", clocks.silence).range(SPAN),
     config!("clocks.progress", "For the next piece of the answer itself; pings do not count.", clocks.progress).range(SPAN),
+    config!("clocks.floor", "In which a text has to grow by limits.floor while it is written; without it no text is too slow.", clocks.floor).range(SPAN),
     config!("clocks.total", "From the request to the end of the answer, all attempts together.", clocks.total).range(SPAN),
     config!("clocks.early_open", "Until an answer is opened towards the client although no upstream has answered yet.", clocks.early_open).range(MAYBE_NO_TIME),
     config!("clocks.ping", "After so much silence towards the client a ping is sent.", clocks.ping).range(SPAN),
@@ -117,6 +118,7 @@ pub(crate) const SETTINGS: &[Setting<Config>] = &[
     config!("limits.unread", "How long a stream runs that nobody reads, whatever its policy.", limits.unread.0).range(MAYBE_NO_TIME),
     config!("limits.grace", "The longest grace that a request may ask for.", limits.grace.0).range(MAYBE_NO_TIME),
     config!("limits.detached_tokens", "The largest max_tokens of a request that is detached.", limits.detached_tokens.0),
+    config!("limits.floor", "The least tokens of a text in each span of clocks.floor.", limits.floor.0),
 
     config!("recovery.enabled", "Whether an answer that breaks is gone on with.", recovery.enabled).variable("PERENNIAL_RECOVERY"),
     config!("recovery.hops", "How often one answer is gone on with.", recovery.how.hops.0).range(FROM_ZERO),
@@ -124,6 +126,7 @@ pub(crate) const SETTINGS: &[Setting<Config>] = &[
     config!("recovery.on_first_byte", "Where the clock first_byte rings: recover asks again, fall_back another upstream, fail ends the stream.", recovery.how.on_first_byte),
     config!("recovery.on_silence", "The same for the clock silence.", recovery.how.on_silence),
     config!("recovery.on_progress", "The same for the clock progress.", recovery.how.on_progress),
+    config!("recovery.on_floor", "The same for the clock floor.", recovery.how.on_floor),
 
     config!("retry.max_retries", "How often each upstream is asked again where readers have nothing of the answer.", recovery.how.retries.max_retries).range(FROM_ZERO),
     config!("retry.first_delay", "The wait before the first time; twice as long before each other.", recovery.how.retries.first_delay).range(MAYBE_NO_TIME),

@@ -223,9 +223,9 @@ impl Generation {
         note: Entry,
         joining: Option<Box<Joining>>,
     ) -> Done {
-        let mut intake = Intake::new(joining, self.service.guard);
+        let mut intake = Intake::new(joining, self.service.guard).paced(self.service.clocks.floor.is_some());
         intake.add(note);
-        let mut clocks = ReadClocks::new(&self.service.clocks);
+        let mut clocks = ReadClocks::new(&self.service.clocks, self.service.limits.floor);
         let labels = self.service.metrics.labels(self.running.model.as_deref(), asked.name());
         let (mut runs, mut heard) = (0_u32, None::<Instant>);
         loop {
@@ -289,7 +289,7 @@ impl Generation {
 
     async fn halted(&mut self, asked: &mut Asked, mut intake: Intake, halt: Halt) -> Done {
         // The last bytes may hold the end, which lacks its blank line. Who stops a stream wants nothing more of it, whole or not.
-        if let Halt::Over | Halt::Cut(Cut::Upstream | Cut::Silence | Cut::Progress) = halt {
+        if let Halt::Over | Halt::Cut(Cut::Upstream | Cut::Silence | Cut::Progress | Cut::Slow) = halt {
             intake.finish(Time::now());
         }
         (asked.usage, asked.stop_reason) = (intake.usage().cloned(), intake.stop_reason());

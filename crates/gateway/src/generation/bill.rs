@@ -37,6 +37,7 @@ pub(super) fn by(cut: Cut) -> Billed {
         | Cut::Gap
         | Cut::Silence
         | Cut::Progress
+        | Cut::Slow
         | Cut::EventTooLarge
         | Cut::Full => Billed::Cut,
     }

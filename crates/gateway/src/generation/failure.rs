@@ -106,6 +106,7 @@ impl Failure {
             Self::Refused(_, Why::FirstByte) => recovery.on_first_byte,
             Self::Cut(Cut::Silence) => recovery.on_silence,
             Self::Cut(Cut::Progress) => recovery.on_progress,
+            Self::Cut(Cut::Slow) => recovery.on_floor,
             _ => OnClock::Recover,
         }
     }

@@ -13,6 +13,7 @@ use perennial_recovery::{Piece, Splice};
 
 use super::guard::{Guard, Watch};
 use super::legible::{Sight, Sightings};
+use super::pace::Pace;
 use super::seen::{Seen, Word};
 use crate::record::{EndError, Ending, SeamNote};
 
@@ -25,6 +26,7 @@ pub(crate) struct Intake {
     seen: Seen,
     joining: Option<Box<Joining>>,
     watch: Option<Box<Watch>>,
+    pace: Option<Box<Pace>>,
 }
 
 /// How an attempt goes on with what readers have.
@@ -56,7 +58,13 @@ impl Intake {
     pub(crate) fn new(joining: Option<Box<Joining>>, guard: Guard) -> Self {
         let watch = Watch::new(guard);
         let (decoder, sightings, seen) = (Decoder::new(), Sightings::default(), Seen::default());
-        Self { decoder, entries: Vec::new(), sightings, seen, joining, watch }
+        Self { decoder, entries: Vec::new(), sightings, seen, joining, watch, pace: None }
+    }
+
+    /// Measures the pace of its text, where a clock asks for it.
+    pub(crate) fn paced(mut self, is_measured: bool) -> Self {
+        self.pace = is_measured.then(Box::default);
+        self
     }
 
     /// Takes a piece that came at `time`.
@@ -84,6 +92,9 @@ impl Intake {
                 }
                 (Word::Answer, Some(joining)) => joining.take(frame, &raw, time, &mut self.entries)?,
                 (Word::Answer, None) => self.entries.push(Entry { kind: Kind::Event, time, payload: raw }),
+            }
+            if let Some(pace) = &mut self.pace {
+                pace.see(&frame);
             }
             if let Some(watch) = &mut self.watch
                 && let Some(found) = watch.see(&frame)
@@ -165,6 +176,11 @@ impl Intake {
     /// Whether something of the answer has come since this was asked.
     pub(crate) fn progress(&mut self) -> bool {
         std::mem::take(&mut self.seen.progress)
+    }
+
+    /// The pace of its text, if it is measured.
+    pub(super) fn pace(&mut self) -> Option<&mut Pace> {
+        self.pace.as_deref_mut()
     }
 
     /// Whether something of the answer's content has come.

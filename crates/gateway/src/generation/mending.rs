@@ -47,6 +47,8 @@ pub struct Recovery {
     pub on_silence: OnClock,
     /// See [`Clocks::progress`](crate::Clocks::progress).
     pub on_progress: OnClock,
+    /// See [`Clocks::floor`](crate::Clocks::floor).
+    pub on_floor: OnClock,
 }
 
 impl Recovery {

@@ -12,6 +12,7 @@ mod intake;
 mod legible;
 mod live;
 mod mending;
+mod pace;
 mod policy;
 mod reading;
 mod running;

@@ -9,8 +9,9 @@ use perennial_log::{StreamId, Time};
 
 use super::absence::Absence;
 use super::intake::{Intake, Unusable};
+use super::pace::Floor;
 use crate::clock::Clock;
-use crate::limits::Clocks;
+use crate::limits::{Clocks, MinTokens};
 use crate::record::Cut;
 use crate::upstream::UpstreamBody;
 
@@ -35,16 +36,18 @@ pub(super) enum Halt {
 pub(super) struct ReadClocks {
     silence: Clock,
     progress: Clock,
+    floor: Option<Floor>,
     /// Runs once the answer is over: some servers leave the connection open.
     linger: Option<Clock>,
     linger_span: Duration,
 }
 
 impl ReadClocks {
-    pub(super) fn new(clocks: &Clocks) -> Self {
+    pub(super) fn new(clocks: &Clocks, least: MinTokens) -> Self {
         Self {
             silence: Clock::new(clocks.silence),
             progress: Clock::new(clocks.progress),
+            floor: clocks.floor.map(|span| Floor::new(span, least)),
             linger: None,
             linger_span: clocks.linger,
         }
@@ -86,6 +89,11 @@ impl ReadClocks {
         }
         if self.silence.poll(cx).is_ready() {
             return Poll::Ready(Some(Halt::Cut(Cut::Silence)));
+        }
+        if let (Some(floor), Some(pace)) = (&mut self.floor, intake.pace())
+            && floor.poll(cx, pace).is_ready()
+        {
+            return Poll::Ready(Some(Halt::Cut(Cut::Slow)));
         }
         self.progress.poll(cx).map(|()| Some(Halt::Cut(Cut::Progress)))
     }

@@ -19,6 +19,8 @@ pub(crate) enum Cut {
     Silence,
     /// The upstream gave signs of life for too long, and nothing of the answer.
     Progress,
+    /// The upstream wrote so slowly that it is not worth waiting for.
+    Slow,
     /// The answer took longer than answers may.
     Total,
     /// The answer goes round in circles.
@@ -45,7 +47,10 @@ impl Cut {
 
     /// Whether it tells something about the upstream's health.
     pub(crate) fn is_the_upstreams(self) -> bool {
-        matches!(self, Self::Upstream | Self::Unreadable | Self::Gap | Self::Silence | Self::Progress)
+        matches!(
+            self,
+            Self::Upstream | Self::Unreadable | Self::Gap | Self::Silence | Self::Progress | Self::Slow
+        )
     }
 
     /// In a word, for notes.
@@ -56,6 +61,7 @@ impl Cut {
             Self::Gap => "gap",
             Self::Silence => "silence",
             Self::Progress => "progress",
+            Self::Slow => "slow",
             Self::Total => "total",
             Self::Repeating => "repeating",
             Self::Shutdown => "shutdown",
@@ -74,6 +80,7 @@ impl Cut {
             | Self::Gap
             | Self::Silence
             | Self::Progress
+            | Self::Slow
             | Self::Shutdown
             | Self::Crash => Outcome::Interrupted,
             Self::Total | Self::Repeating | Self::EventTooLarge | Self::Full => Outcome::Failed,
@@ -107,6 +114,11 @@ impl Cut {
                 504,
                 ErrorKind::Timeout,
                 "the upstream gave signs of life only, and nothing of the answer, for too long: the answer is incomplete",
+            ),
+            Self::Slow => (
+                504,
+                ErrorKind::Timeout,
+                "the upstream wrote more slowly than answers are waited for here: the answer is incomplete",
             ),
             Self::Total => {
                 (504, ErrorKind::Timeout, "the answer took longer than answers may here: it is incomplete")

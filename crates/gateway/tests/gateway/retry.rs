@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use perennial_gateway::{
-    BreakerPolicy, Builder, CachePolicy, Fallback, Gateway, Handle, Key, OnClock, Recovery, UpstreamOptions,
+    BreakerPolicy, Builder, CachePolicy, Fallback, Gateway, Handle, Key, Limits, MinTokens, OnClock,
+    Recovery, UpstreamOptions,
 };
 use perennial_protocol::{End, ErrorKind};
 use perennial_sim::{Outcome, Pace};
@@ -280,6 +281,42 @@ async fn each_clock_has_its_own_action() {
         assert_eq!(error.kind, ErrorKind::Timeout, "{orders}");
         assert!(error.message.contains(expected), "{orders}: {}", error.message);
         assert_eq!(rig.sim.journal().entries().len(), 1, "{orders}");
+    }
+}
+
+/// An upstream that writes two tokens a second: no other clock notices, and this one rings. At two hundred it does not.
+#[tokio::test]
+async fn a_slow_drip_is_noticed_where_a_floor_is_set() {
+    let floor = |gateway: Builder, on_floor| {
+        let (mut clocks, mut limits, mut recovery) = (quick(), Limits::default(), hasty());
+        (clocks.floor, limits.floor) = (Some(Duration::from_millis(400)), MinTokens(10));
+        recovery.on_floor = on_floor;
+        gateway.clocks(clocks).limits(limits).recovery(recovery).breaker(unbroken())
+    };
+    let mut question = question(MODEL, true);
+    question["max_tokens"] = 4_000.into();
+
+    let rig = Rig::with(simulator(), |gateway| floor(gateway, OnClock::Fail)).await;
+    let begin = Instant::now();
+    let answer = rig.ask(&question, "pace=real,ttft=1ms; drip=2").await;
+    assert!((Duration::from_millis(390)..Duration::from_secs(5)).contains(&begin.elapsed()));
+    let End::Failed(error) = answer.end() else { panic!("{}", answer.end()) };
+    assert_eq!(error.kind, ErrorKind::Timeout);
+    assert!(error.message.contains("more slowly"), "{}", error.message);
+    assert_eq!(rig.sim.journal().entries().len(), 1);
+
+    let rig = Rig::with(simulator(), |gateway| floor(gateway, OnClock::Recover)).await;
+    let direct = rig.ask_directly(&question, "").await;
+    for (orders, attempts) in
+        [("drip=2,times=1; pace=real,ttft=1ms,tps=200", 2), ("pace=real,ttft=1ms,tps=200", 1)]
+    {
+        let before = rig.sim.journal().entries().len();
+        // By its name the simulator knows what goes on with the same answer.
+        let asked =
+            rig.post(&rig.gateway.url(), question.to_string(), orders).header("perennial-sim-key", orders);
+        let answer = receive(asked).await;
+        assert_eq!(answer.transcript().text(), direct.transcript().text(), "{orders}");
+        assert_eq!(rig.sim.journal().entries().len() - before, attempts, "{orders}");
     }
 }
 
