@@ -133,11 +133,14 @@ impl<'a> Request<'a> {
     /// Whether the model goes on with the beginning of an assistant's turn: those up to 4.5, unless they think. Later ones answer 400
     /// (`protocol.md` §4).
     pub(crate) fn takes_prefill(&self) -> bool {
-        !self.thinks && is_old(&self.model)
+        !self.thinks && is_of_old_generation(&self.model)
     }
 }
 
-/// Whether a model goes on with the beginning of its own turn where it does not think, and takes a budget where it does: those up to 4.5.
+/// Whether a model is of generation 4.5 or before: it goes on with the beginning of its own turn where it does not think, and takes a budget where
+/// it does. What is not known is taken for newer.
+///
+/// This is the one list of generations; whoever asks a model in the form of its generation asks here.
 ///
 /// ```
 /// assert!(perennial_recovery::is_of_old_generation("claude-haiku-4-5"));
@@ -145,11 +148,6 @@ impl<'a> Request<'a> {
 /// ```
 #[must_use]
 pub fn is_of_old_generation(model: &str) -> bool {
-    is_old(model)
-}
-
-/// Whether a Claude is of generation 4.5 or before. What is not known is taken for newer.
-fn is_old(model: &str) -> bool {
     let Some((_, name)) = model.split_once("claude-") else { return false };
     let name = name.split(['@', ':']).next().unwrap_or_default();
     let mut parts = name.split('-');
@@ -208,7 +206,7 @@ mod tests {
             ("gpt-4", false),
             ("", false),
         ] {
-            assert_eq!(is_old(model), old, "{model}");
+            assert_eq!(is_of_old_generation(model), old, "{model}");
         }
     }
 }
