@@ -25,7 +25,7 @@ pub struct Conversations {
     pub(crate) owner: Arc<str>,
 }
 
-/// A turn that has not ended.
+/// A turn that has not ended, or behind which something is still to [follow](Conversations::follow).
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Running {
@@ -33,7 +33,7 @@ pub struct Running {
     pub owner: String,
     /// The turn.
     pub turn: Turn,
-    /// Who writes it.
+    /// Who writes it, or what follows.
     pub holder: Holder,
 }
 
@@ -63,7 +63,8 @@ impl History {
         Conversations { store: self.store.clone(), owner: owner.into() }
     }
 
-    /// All turns that run or wait to, of all owners, the oldest first, and who writes them.
+    /// All turns that run or wait to, and those that ended and owe what [follows](Conversations::follow), of all owners, the oldest first, and who
+    /// writes them.
     ///
     /// Where a gateway keeps the streams, its log knows what became of those whose holder is gone.
     ///
@@ -95,7 +96,7 @@ impl Conversations {
     pub async fn settle_lost(&self) -> Result<Vec<Turn>> {
         let mut settled = Vec::new();
         for lost in self.store.running().await? {
-            if lost.holder == Holder::Gone && lost.owner == *self.owner {
+            if lost.holder == Holder::Gone && lost.owner == *self.owner && !lost.turn.state.is_end() {
                 match self.end(&lost.turn.id, &Ended::new(State::Interrupted)).await {
                     Ok(turn) => settled.push(turn),
                     // Its conversation was deleted meanwhile.

@@ -135,6 +135,9 @@ pub struct Ended {
     pub timing: Option<Json>,
     /// The model that answered, if it says another name than the one that was asked.
     pub model: Option<String>,
+    /// Something is to follow by itself, such as the results of tools. Until that is [there](crate::Conversations::follow) the turn is found by
+    /// [`History::running`](crate::History::running), so that a process that is killed in between leaves nothing half done.
+    pub owes: bool,
 }
 
 impl NewTurn {
@@ -168,6 +171,7 @@ impl Ended {
             error: None,
             timing: None,
             model: None,
+            owes: false,
         }
     }
 }

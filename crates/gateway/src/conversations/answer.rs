@@ -1,6 +1,7 @@
 //! The answer of a turn: its stream begun, followed to its end, and folded into the turn.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::future::BoxFuture;
 use http::HeaderMap;
@@ -12,7 +13,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::ask::Ask;
 use super::compose::{Wanted, compose};
-use super::fold::{Folded, fold};
+use super::fold::{Call, Folded, fold};
+use super::patience::Patience;
 use super::{Rooms, next};
 use crate::generation::{Live, OnDisconnect};
 use crate::record::Order;
@@ -28,6 +30,8 @@ pub(super) struct Watched {
     pub(super) stop: CancellationToken,
     /// How it ended is in the history, and what comes next is begun.
     pub(super) done: CancellationToken,
+    /// It has ended, and the history does not take how.
+    unwritten: AtomicBool,
 }
 
 /// An answer to be made.
@@ -58,7 +62,13 @@ impl Watched {
     }
 
     pub(super) fn of(stream: StreamId) -> Arc<Self> {
-        Arc::new(Self { stream, stop: CancellationToken::new(), done: CancellationToken::new() })
+        let (stop, done) = (CancellationToken::new(), CancellationToken::new());
+        Arc::new(Self { stream, stop, done, unwritten: AtomicBool::new(false) })
+    }
+
+    /// It has ended, and the history does not take how, or what follows, so far.
+    pub(super) fn is_unwritten(&self) -> bool {
+        self.unwritten.load(Ordering::Relaxed)
     }
 }
 
@@ -184,22 +194,63 @@ impl Watcher {
     }
 
     /// Writes how it ended, and begins what comes next.
-    async fn end(self, folded: Folded) {
-        let guard = self.rooms.hold(&self.conversation).await;
-        let turn = match self.conversations.end(&self.turn, &folded.ended).await {
-            Ok(turn) => Some(turn),
-            Err(error) => {
-                if !error.is_not_found() {
-                    tracing::error!(turn = self.turn, %error, "the end of an answer cannot be written; it is folded again at the next start");
+    pub(super) async fn end(self, folded: Folded) {
+        let Folded { mut ended, mut calls } = folded;
+        let mut patience = Patience::new();
+        loop {
+            let guard = self.rooms.hold(&self.conversation).await;
+            match self.written(&mut ended, &calls).await {
+                Ok(turn) => {
+                    self.watched.unwritten.store(false, Ordering::Relaxed);
+                    self.tell().await;
+                    if !ended.owes {
+                        calls.clear();
+                    }
+                    return next::next(self, turn, calls, guard).await;
                 }
-                None
+                Err(error) if error.is_not_found() => {
+                    self.tell().await;
+                    break;
+                }
+                Err(error) if error.is_database() => {
+                    drop(guard);
+                    if !self.try_again(&mut patience, &error).await {
+                        break;
+                    }
+                }
+                // What no history keeps is said in a few words, which it does keep.
+                Err(error) if ended.content.is_some() || ended.owes => {
+                    tracing::error!(turn = self.turn, %error, "an answer cannot be kept in the history");
+                    ended = Ended::new(State::Failed);
+                    ended.error = Json::of(&json!({"type": "api_error", "message": error.to_string()})).ok();
+                    calls.clear();
+                }
+                Err(error) => {
+                    tracing::error!(turn = self.turn, %error, "the end of an answer cannot be written");
+                    break;
+                }
             }
-        };
-        self.tell().await;
-        match turn {
-            Some(turn) => next::next(self, turn, folded.calls, guard).await,
-            None => self.over(),
         }
+        self.over();
+    }
+
+    async fn written(&self, ended: &mut Ended, calls: &[Call]) -> perennial_history::Result<Turn> {
+        ended.owes = !calls.is_empty()
+            && next::may_call(&self.conversations, &self.conversation, &self.turn, calls).await?;
+        self.conversations.end(&self.turn, ended).await
+    }
+
+    /// The history does not take what is to be written: waits until it is worth another try, and lets readers know. False where it is left to the next process.
+    pub(super) async fn try_again(&self, patience: &mut Patience, error: &perennial_history::Error) -> bool {
+        if !self.watched.unwritten.swap(true, Ordering::Relaxed) {
+            tracing::warn!(turn = self.turn, %error, "what an answer came to cannot be written; it is in the log, and tried again");
+            self.tell().await;
+        }
+        let again = patience.again(&self.service).await;
+        if !again {
+            tracing::error!(turn = self.turn, %error, "what an answer came to cannot be written; it is folded again at the next start");
+        }
+        again
     }
 
     /// Nothing more comes of it.

@@ -2,8 +2,8 @@
 
 use perennial_history::{Content, Ended, Json, State};
 use perennial_log::{Error, Kind, Outcome, Reader, Record, Time};
-use perennial_protocol::{ContentBlock, Event, EventDecoder, Received, Transcript};
-use serde_json::json;
+use perennial_protocol::{Event, EventDecoder, Received, Transcript};
+use serde_json::{Value, json};
 
 use crate::record::Ending;
 
@@ -22,7 +22,7 @@ struct Fold {
 pub(super) struct Call {
     pub(super) id: String,
     pub(super) name: String,
-    pub(super) input: serde_json::Value,
+    pub(super) input: Value,
 }
 
 /// What an answer came to.
@@ -83,29 +83,32 @@ impl Fold {
                 .ok()
         });
         ended.timing = elapsed.and_then(|ms| Json::of(&json!({"ttft_ms": first, "elapsed_ms": ms})).ok());
+        let wants = outcome == Outcome::Completed && ending.stop_reason.as_deref() == Some("tool_use");
+        let mut called = Vec::new();
         match Content::of(&message.content) {
-            Ok(content) => ended.content = Some(content),
+            Ok(content) => {
+                called = if wants { calls(&content) } else { called };
+                ended.content = Some(content);
+            }
             Err(error) => {
                 tracing::error!(%error, "an answer cannot be kept in the history");
                 ended.error = Json::of(&json!({"type": "api_error", "message": error.to_string()})).ok();
             }
         }
-        let wants = outcome == Outcome::Completed && ending.stop_reason.as_deref() == Some("tool_use");
-        let calls = if wants { calls(&message.content) } else { Vec::new() };
-        Folded { ended, calls }
+        Folded { ended, calls: called }
     }
 }
 
-fn calls(content: &[ContentBlock]) -> Vec<Call> {
-    let calls = content.iter().filter(|block| matches!(block, ContentBlock::ToolUse(_)));
-    calls
-        .filter_map(|block| {
-            let block = serde_json::to_value(block).ok()?;
-            Some(Call {
-                id: block["id"].as_str()?.to_owned(),
-                name: block["name"].as_str()?.to_owned(),
-                input: block["input"].clone(),
-            })
+/// The calls in the content of an answer.
+pub(super) fn calls(content: &Content) -> Vec<Call> {
+    let blocks: Vec<Value> = content.as_json().read().unwrap_or_default();
+    let calls = blocks.into_iter().filter(|block| block["type"] == "tool_use");
+    let calls = calls.filter_map(|mut block| {
+        Some(Call {
+            id: block["id"].as_str()?.to_owned(),
+            name: block["name"].as_str()?.to_owned(),
+            input: block["input"].take(),
         })
-        .collect()
+    });
+    calls.collect()
 }

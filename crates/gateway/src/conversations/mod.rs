@@ -16,6 +16,7 @@ mod growing;
 mod list;
 mod next;
 mod page;
+mod patience;
 mod session;
 mod settings;
 mod settle;

@@ -1,4 +1,7 @@
 //! What comes after an answer: a step of a tool loop, or the question that waits.
+//!
+//! An answer that calls tools ends owing what follows (`Ended::owes`), and owes it until results and next answer are written, in one go. So whatever is killed in
+//! between is found by the next process, and nothing follows twice.
 
 use std::sync::Arc;
 
@@ -9,7 +12,8 @@ use tokio::sync::OwnedMutexGuard;
 use super::answer::{self, Job, Watched, Watcher};
 use super::ask::Ask;
 use super::compose::{self, Wanted};
-use super::fold::Call;
+use super::fold::{Call, calls};
+use super::patience::Patience;
 use super::settings::Settings;
 use super::{Rooms, tools};
 use crate::record::Order;
@@ -21,10 +25,9 @@ pub(super) const MAX_STEPS: usize = 16;
 /// By whom a turn of the user's is that the tools made.
 pub(super) const BY_TOOLS: &str = "tools";
 
-/// Does what comes after a turn, with the conversation held.
+/// Does what comes after a turn, with the conversation held: `calls` are those that it owes.
 pub(super) async fn next(watcher: Watcher, turn: Turn, calls: Vec<Call>, guard: OwnedMutexGuard<()>) {
-    let known = !calls.is_empty() && may_call(&watcher.conversations, &turn, &calls).await;
-    if !known {
+    if calls.is_empty() {
         let Watcher { service, rooms, conversations, .. } = &watcher;
         start_waiting(service, rooms, conversations, &turn).await;
         return watcher.over();
@@ -35,64 +38,137 @@ pub(super) async fn next(watcher: Watcher, turn: Turn, calls: Vec<Call>, guard: 
         results = tools::run(&watcher.service, &watcher.conversations, &turn, &calls) => Some(results),
         () = watcher.watched.stop.cancelled() => None,
     };
-    let guard = watcher.rooms.hold(&watcher.conversation).await;
-    // Whoever stops it does so with the conversation held: what is not stopped here has a step behind it that can be.
-    let results = results.filter(|_| !watcher.watched.stop.is_cancelled());
-    step(&watcher, &turn, &calls, results).await;
-    watcher.over();
-    drop(guard);
+    let step = Step { turn, calls, given: id(), answer: id(), watched: Watched::new() };
+    let mut patience = Patience::new();
+    loop {
+        let guard = watcher.rooms.hold(&watcher.conversation).await;
+        // Whoever stops it does so with the conversation held: what is not stopped here has a step behind it that can be.
+        let results = results.clone().filter(|_| !watcher.watched.stop.is_cancelled());
+        match step.write(&watcher, results).await {
+            Err(error) if error.is_database() => {
+                drop(guard);
+                if !watcher.try_again(&mut patience, &error).await {
+                    return watcher.over();
+                }
+            }
+            written => {
+                if let Err(error) = written
+                    && !error.is_not_found()
+                {
+                    tracing::error!(turn = step.turn.id, %error, "a step of a tool loop cannot be written");
+                    no_more(&watcher, &step.turn).await;
+                }
+                watcher.over();
+                return drop(guard);
+            }
+        }
+    }
+}
+
+/// Goes on with what a process before this one owed behind a turn. All tools only read: where it was killed while they did, they do so again.
+pub(super) async fn resume(watcher: Watcher, turn: Turn) {
+    let mut patience = Patience::new();
+    loop {
+        let guard = watcher.rooms.hold(&watcher.conversation).await;
+        let calls = calls(&turn.content);
+        match may_call(&watcher.conversations, &turn.conversation, &turn.id, &calls).await {
+            Ok(true) => return next(watcher, turn, calls, guard).await,
+            Err(error) if error.is_database() => {
+                drop(guard);
+                if !watcher.try_again(&mut patience, &error).await {
+                    return watcher.over();
+                }
+            }
+            // Its tools were taken from it meanwhile.
+            _ => {
+                no_more(&watcher, &turn).await;
+                return watcher.over();
+            }
+        }
+    }
+}
+
+/// Nothing follows by itself; the question that waits is next. The conversation is held.
+async fn no_more(watcher: &Watcher, turn: &Turn) {
+    let Watcher { service, rooms, conversations, .. } = watcher;
+    if let Err(error) = conversations.owe_nothing(&turn.id).await {
+        tracing::warn!(turn = turn.id, %error, "that nothing follows cannot be written");
+    }
+    watcher.tell().await;
+    start_waiting(service, rooms, conversations, turn).await;
 }
 
 /// Whether all calls are of tools of this gateway that the conversation has, and there may be another step.
-async fn may_call(conversations: &Conversations, turn: &Turn, calls: &[Call]) -> bool {
-    let Ok(conversation) = conversations.get(&turn.conversation).await else { return false };
+pub(super) async fn may_call(
+    conversations: &Conversations,
+    conversation: &str,
+    turn: &str,
+    calls: &[Call],
+) -> perennial_history::Result<bool> {
+    let conversation = conversations.get(conversation).await?;
     let settings = Settings::of(&conversation.settings);
-    let Ok(branch) = conversations.path(&turn.id).await else { return false };
-    steps(&branch) < MAX_STEPS && calls.iter().all(|call| settings.tools.contains(&call.name))
+    let branch = conversations.path(turn).await?;
+    Ok(!calls.is_empty()
+        && steps(&branch) < MAX_STEPS
+        && calls.iter().all(|call| settings.tools.contains(&call.name)))
 }
 
-/// Writes what the tools gave, and asks for the next step; without results it was stopped in between.
-async fn step(watcher: &Watcher, turn: &Turn, calls: &[Call], results: Option<Vec<Value>>) {
-    let Watcher { service, rooms, conversations, .. } = watcher;
-    let is_stopped = results.is_none();
-    let stopped = || calls.iter().map(|call| tools::failed(call, "This call was stopped.")).collect();
-    let results = results.unwrap_or_else(stopped);
-    let made = async {
-        let content = Content::of(&results)?;
+/// What follows a turn that called tools. The names stand from the beginning, so that a try whose outcome is not known can be repeated.
+struct Step {
+    turn: Turn,
+    calls: Vec<Call>,
+    given: String,
+    answer: String,
+    watched: Arc<Watched>,
+}
+
+impl Step {
+    /// Writes what the tools gave, and asks for the next step; without results it was stopped in between. The conversation is held.
+    async fn write(&self, watcher: &Watcher, results: Option<Vec<Value>>) -> perennial_history::Result<()> {
+        let Self { turn, calls, .. } = self;
+        let Watcher { service, rooms, conversations, .. } = watcher;
+        let is_stopped = results.is_none();
+        let stopped = || calls.iter().map(|call| tools::failed(call, "This call was stopped.")).collect();
+        let content = Content::of(&results.unwrap_or_else(stopped))?;
         let conversation = conversations.get(&turn.conversation).await?;
         let branch = conversations.path(&turn.id).await?;
-        let steps = steps(&branch);
-        let wanted = if steps + 1 >= MAX_STEPS { Wanted::Words } else { Wanted::Answer };
+        let wanted = if steps(&branch) + 1 >= MAX_STEPS { Wanted::Words } else { Wanted::Answer };
         let order = answer::order(service, &watcher.ask, &conversation, &branch, Some(&content), wanted);
         let mut given = NewTurn::user(content);
-        given.by = Some(BY_TOOLS.to_owned());
+        (given.id, given.by) = (self.given.clone(), Some(BY_TOOLS.to_owned()));
         let mut answer = NewTurn::assistant(compose::model(&conversation));
-        let watched = Watched::new();
-        answer.stream = Some(watched.stream.to_string());
+        (answer.id, answer.stream) = (self.answer.clone(), Some(self.watched.stream.to_string()));
         if is_stopped {
             (answer.state, answer.stream) = (State::Cancelled, None);
         }
-        let head = conversation.head.clone();
-        let turns = conversations.append(&turn.conversation, Some(&turn.id), &[given, answer]).await?;
-        Ok::<_, perennial_history::Error>((order, watched, turns, head))
-    };
-    let (order, watched, turns, head) = match made.await {
-        Ok(made) => made,
-        Err(error) => {
-            tracing::warn!(turn = turn.id, %error, "a step of a tool loop cannot be written");
-            return;
+        let turns = conversations.turns(&turn.conversation).await?;
+        // A question that waits for the answer waits for this part of it as well.
+        let waiting = waiting_behind(&turns, &turn.id).map(|(asked, _)| asked.id.as_str());
+        let made = match conversations.follow(&turn.id, &[given, answer], waiting).await {
+            Ok(mut made) => made.pop(),
+            // By a try of which nobody could say that it was written; or by somebody else, whose step it is.
+            Err(error) if error.is_conflict() => match conversations.turn(&self.answer).await {
+                Ok(made) => Some(made),
+                Err(error) if error.is_not_found() => None,
+                Err(error) => return Err(error),
+            },
+            Err(error) => return Err(error),
+        };
+        let Some(made) = made else { return Ok(()) };
+        if made.state.is_end() {
+            watcher.tell().await;
+            start_waiting(service, rooms, conversations, &made).await;
+        } else {
+            let (ask, watched) = (watcher.ask.clone(), Arc::clone(&self.watched));
+            begin(service, rooms, conversations, &made, ask, watched, order).await;
         }
-    };
-    let Some(made) = turns.last() else { return };
-    // A question that waits for the answer waits for this part of it as well.
-    if let Err(error) = put_behind(conversations, turn, made, head.as_deref()).await {
-        tracing::warn!(turn = turn.id, %error, "what waits cannot be moved, or the branch that was shown is not any more");
+        Ok(())
     }
-    if is_stopped {
-        watcher.tell().await;
-        return start_waiting(service, rooms, conversations, made).await;
-    }
-    begin(service, rooms, conversations, made, watcher.ask.clone(), watched, order).await;
+}
+
+/// The name of a turn that is not written yet.
+fn id() -> String {
+    NewTurn::user(Content::empty()).id
 }
 
 /// Begins the stream of a turn.
@@ -120,23 +196,6 @@ async fn begin(
 fn steps(branch: &[Turn]) -> usize {
     let users = branch.iter().rev().filter(|turn| turn.role == Role::User);
     users.take_while(|turn| turn.by.as_deref() == Some(BY_TOOLS)).count()
-}
-
-/// Hangs what waits behind `from` behind `to`; the branch that is shown stays the same one, wherever it ends.
-async fn put_behind(
-    conversations: &Conversations,
-    from: &Turn,
-    to: &Turn,
-    head: Option<&str>,
-) -> perennial_history::Result<()> {
-    let turns = conversations.turns(&from.conversation).await?;
-    if let Some((asked, _)) = waiting_behind(&turns, &from.id) {
-        conversations.put_behind(&asked.id, &to.id).await?;
-    }
-    match head {
-        Some(head) if head != from.id => conversations.set_head(&from.conversation, head).await.map(drop),
-        _ => Ok(()),
-    }
 }
 
 /// The question and its answer that wait behind a turn, the first of them.
@@ -169,33 +228,59 @@ fn parent<'a>(turns: &'a [Turn], of: &Turn) -> Option<&'a Turn> {
     turns.iter().find(|turn| turn.id == parent)
 }
 
-/// Begins the answer that waits for a turn that is over, if there is one. The conversation is held.
+/// Begins the answer that waits for a turn that is over, if there is one; where the history does not take that, later. The conversation is held.
 pub(super) async fn start_waiting(
     service: &Arc<Service>,
     rooms: &Arc<Rooms>,
     conversations: &Conversations,
     over: &Turn,
 ) {
-    let begun = async {
-        let turns = conversations.turns(&over.conversation).await?;
-        let Some((asked, answer)) = waiting_behind(&turns, &over.id) else { return Ok(()) };
-        start(service, rooms, conversations, asked, answer).await
-    };
-    if let Err(error) = begun.await
-        && !error.is_not_found()
-    {
-        tracing::warn!(turn = over.id, %error, "the question that waits cannot be begun");
+    let Err(error) = begin_waiting(service, rooms, conversations, over).await else { return };
+    if error.is_not_found() {
+        return;
+    }
+    tracing::warn!(turn = over.id, %error, "the question that waits cannot be begun");
+    if !error.is_database() {
+        return;
+    }
+    let (service, rooms) = (Arc::clone(service), Arc::clone(rooms));
+    let (conversations, over) = (conversations.clone(), over.clone());
+    let tasks = rooms.tasks.clone();
+    drop(tasks.spawn(async move {
+        let mut patience = Patience::new();
+        while patience.again(&service).await {
+            let held = rooms.hold(&over.conversation).await;
+            let begun = begin_waiting(&service, &rooms, &conversations, &over).await;
+            drop(held);
+            if !begun.is_err_and(|error| error.is_database()) {
+                return;
+            }
+        }
+    }));
+}
+
+async fn begin_waiting(
+    service: &Arc<Service>,
+    rooms: &Arc<Rooms>,
+    conversations: &Conversations,
+    over: &Turn,
+) -> perennial_history::Result<()> {
+    let turns = conversations.turns(&over.conversation).await?;
+    match waiting_behind(&turns, &over.id) {
+        Some((asked, answer)) => start(service, rooms, conversations, asked, answer).await,
+        None => Ok(()),
     }
 }
 
-async fn start(
+/// Begins an answer that is written and has no stream in the log. The conversation is held.
+pub(super) async fn start(
     service: &Arc<Service>,
     rooms: &Arc<Rooms>,
     conversations: &Conversations,
     asked: &Turn,
     answer: &Turn,
 ) -> perennial_history::Result<()> {
-    let ask = rooms.waiting.lock().remove(&answer.id);
+    let ask = rooms.waiting.lock().get(&answer.id).cloned();
     let ask = match ask {
         Some(ask) => ask,
         None => super::settle::ask_behind(service, conversations, asked).await,
@@ -204,7 +289,9 @@ async fn start(
     let branch = conversations.path(&asked.id).await?;
     let watched = Watched::new();
     conversations.start(&answer.id, Some(&watched.stream.to_string())).await?;
-    let order = answer::order(service, &ask, &conversation, &branch, None, Wanted::Answer);
+    rooms.waiting.lock().remove(&answer.id);
+    let wanted = if steps(&branch) >= MAX_STEPS { Wanted::Words } else { Wanted::Answer };
+    let order = answer::order(service, &ask, &conversation, &branch, None, wanted);
     begin(service, rooms, conversations, answer, ask, watched, order).await;
     Ok(())
 }

@@ -1,35 +1,58 @@
-//! What a process before this one left: turns whose answers have ended in the log, or are gone on with, and questions that wait.
+//! What a process before this one left: turns whose answers have ended in the log, or are gone on with, tools that ran, and questions that wait.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use perennial_history::{Conversations, Ended, Holder, Json, State, Turn};
+use perennial_history::{Conversations, Ended, Holder, Json, Running, State, Turn};
 use perennial_log::StreamId;
 use serde_json::json;
 
-use super::Rooms;
 use super::answer::{Watched, Watcher};
 use super::ask::Ask;
-use super::next::{start_waiting, waits_for};
+use super::fold::Folded;
+use super::next::{BY_TOOLS, start_waiting, waits_for};
+use super::patience::Patience;
+use super::{Rooms, next};
 use crate::access::Owner;
 use crate::service::Service;
 use crate::streams::order_of;
 
+/// A step of a tool loop whose stream the log does not have was never begun, if it is younger than this; an older one may have expired there.
+const YOUNG: Duration = Duration::from_secs(3600);
+
 /// Follows the answers that were left, to their ends; the log knows each. Streams are settled before this.
 pub(crate) async fn settle(service: &Arc<Service>) {
     let Some(rooms) = &service.rooms else { return };
-    let left = match rooms.history.running().await {
-        Ok(left) => left,
+    match rooms.history.running().await {
+        Ok(left) => settle_left(service, rooms, left).await,
         Err(error) => {
-            tracing::error!(%error, "answers that an earlier process left cannot be found");
-            return;
+            tracing::error!(%error, "answers that an earlier process left cannot be found; it is tried again");
+            let (service, for_rooms) = (Arc::clone(service), Arc::clone(rooms));
+            drop(rooms.tasks.spawn(async move {
+                let mut patience = Patience::new();
+                while patience.again(&service).await {
+                    if let Ok(left) = for_rooms.history.running().await {
+                        return settle_left(&service, &for_rooms, left).await;
+                    }
+                }
+            }));
         }
-    };
+    }
+}
+
+async fn settle_left(service: &Arc<Service>, rooms: &Arc<Rooms>, left: Vec<Running>) {
     let (waiting, running): (Vec<_>, Vec<_>) =
         left.into_iter().partition(|left| left.turn.state == State::Queued);
     for left in running {
         // One of this process is watched, or will be in a moment.
-        if !matches!(left.holder, Holder::Other | Holder::This) && rooms.watched(&left.turn.id).is_none() {
-            follow(service, rooms, rooms.history.of(&left.owner), left.turn, left.holder).await;
+        if matches!(left.holder, Holder::Other | Holder::This) || rooms.watched(&left.turn.id).is_some() {
+            continue;
+        }
+        let conversations = rooms.history.of(&left.owner);
+        if left.turn.state.is_end() {
+            resume(service, rooms, conversations, left.turn, left.holder).await;
+        } else if !begun_again(service, rooms, &conversations, &left.turn, left.holder).await {
+            follow(service, rooms, conversations, left.turn, left.holder).await;
         }
     }
     for left in waiting {
@@ -43,6 +66,12 @@ pub(crate) async fn settle(service: &Arc<Service>) {
     }
 }
 
+/// The stream of a turn, if this gateway's log has it: then the turn is this gateway's.
+async fn stream_of(service: &Service, turn: &Turn) -> Option<StreamId> {
+    let stream = turn.stream.as_deref()?.parse().ok()?;
+    service.log.head(stream).await.ok().map(|_| stream)
+}
+
 /// Follows the stream of a turn. Without one in the log the turn is interrupted.
 pub(super) async fn follow(
     service: &Arc<Service>,
@@ -51,24 +80,9 @@ pub(super) async fn follow(
     turn: Turn,
     holder: Holder,
 ) -> Option<Arc<Watched>> {
-    let stream = turn.stream.as_deref().and_then(|stream| stream.parse::<StreamId>().ok());
-    let known = match stream {
-        Some(stream) => service.log.head(stream).await.ok().map(|_| stream),
-        None => None,
-    };
-    if let Some(stream) = known {
-        let ask = ask_of(service, &conversations, Some(stream)).await;
-        let watched = Watched::of(stream);
-        rooms.watch(&turn.id, &watched);
-        let watcher = Watcher {
-            service: Arc::clone(service),
-            rooms: Arc::clone(rooms),
-            conversations,
-            conversation: turn.conversation,
-            turn: turn.id,
-            ask,
-            watched: Arc::clone(&watched),
-        };
+    if let Some(stream) = stream_of(service, &turn).await {
+        let watcher = watcher(service, rooms, conversations, &turn, Some(stream)).await;
+        let watched = Arc::clone(&watcher.watched);
         drop(rooms.tasks.spawn(watcher.follow()));
         return Some(watched);
     }
@@ -79,12 +93,97 @@ pub(super) async fn follow(
     let mut ended = Ended::new(State::Interrupted);
     let message = "the gateway was ended before the answer began, or its log has nothing of it any more";
     ended.error = Json::of(&json!({"type": "api_error", "message": message})).ok();
-    if let Err(error) = conversations.end(&turn.id, &ended).await {
-        tracing::error!(turn = turn.id, %error, "a turn that an earlier process left cannot be ended");
-        return None;
+    let watcher = watcher(service, rooms, conversations, &turn, None).await;
+    let watched = Arc::clone(&watcher.watched);
+    drop(rooms.tasks.spawn(async move { watcher.end(Folded { ended, calls: Vec::new() }).await }));
+    Some(watched)
+}
+
+/// Goes on where a process was killed while the tools of an answer ran, or before the next step was written.
+async fn resume(
+    service: &Arc<Service>,
+    rooms: &Arc<Rooms>,
+    conversations: Conversations,
+    turn: Turn,
+    holder: Holder,
+) {
+    let stream = stream_of(service, &turn).await;
+    if holder != Holder::Gone && stream.is_none() {
+        return;
     }
-    rooms.changes.tell(&conversations, &turn.conversation).await;
-    None
+    let watcher = watcher(service, rooms, conversations, &turn, stream).await;
+    tracing::info!(turn = turn.id, "a tool loop that an earlier process left is gone on with");
+    drop(rooms.tasks.spawn(next::resume(watcher, turn)));
+}
+
+/// Begins a step of a tool loop that was written, and killed before its stream was: the results stand, and nobody was asked.
+async fn begun_again(
+    service: &Arc<Service>,
+    rooms: &Arc<Rooms>,
+    conversations: &Conversations,
+    turn: &Turn,
+    holder: Holder,
+) -> bool {
+    if !is_young(turn) || stream_of(service, turn).await.is_some() {
+        return false;
+    }
+    let held = rooms.hold(&turn.conversation).await;
+    let begun = async {
+        let Some((asked, called)) = asked_by_tools(conversations, turn).await? else { return Ok(false) };
+        if holder != Holder::Gone && stream_of(service, &called).await.is_none() {
+            return Ok(false);
+        }
+        next::start(service, rooms, conversations, &asked, turn).await.map(|()| true)
+    };
+    let begun: perennial_history::Result<bool> = begun.await;
+    drop(held);
+    begun.unwrap_or_else(|error| {
+        tracing::warn!(turn = turn.id, %error, "a step of a tool loop cannot be begun again");
+        false
+    })
+}
+
+/// The results that a turn answers, if it does, and the answer that called for them.
+async fn asked_by_tools(
+    conversations: &Conversations,
+    turn: &Turn,
+) -> perennial_history::Result<Option<(Turn, Turn)>> {
+    let Some(asked) = &turn.parent else { return Ok(None) };
+    let asked = conversations.turn(asked).await?;
+    match (&asked.by, &asked.parent) {
+        (Some(by), Some(called)) if by == BY_TOOLS => {
+            let called = conversations.turn(called).await?;
+            Ok(Some((asked, called)))
+        }
+        _ => Ok(None),
+    }
+}
+
+fn is_young(turn: &Turn) -> bool {
+    let age = jiff::Timestamp::now().duration_since(turn.created);
+    Duration::try_from(age).is_ok_and(|age| age < YOUNG)
+}
+
+/// Someone who watches a turn from now on.
+async fn watcher(
+    service: &Arc<Service>,
+    rooms: &Arc<Rooms>,
+    conversations: Conversations,
+    turn: &Turn,
+    stream: Option<StreamId>,
+) -> Watcher {
+    let ask = ask_of(service, &conversations, stream).await;
+    let watched = stream.map_or_else(Watched::new, Watched::of);
+    rooms.watch(&turn.id, &watched);
+    Watcher {
+        service: Arc::clone(service),
+        rooms: Arc::clone(rooms),
+        conversations,
+        conversation: turn.conversation.clone(),
+        turn: turn.id.clone(),
+        ask,
+        watched,
+    }
 }
 
 /// Begins what waits for nothing that still runs.
@@ -98,10 +197,7 @@ async fn begin(
     let held = rooms.hold(&turn.conversation).await;
     let turns = conversations.turns(&turn.conversation).await?;
     let Some(before) = waits_for(&turns, turn) else { return Ok(()) };
-    let is_ours = match before.stream.as_deref().and_then(|stream| stream.parse::<StreamId>().ok()) {
-        Some(stream) => service.log.head(stream).await.is_ok(),
-        None => false,
-    };
+    let is_ours = stream_of(service, before).await.is_some();
     if before.state.is_end() && rooms.watched(&before.id).is_none() && (holder == Holder::Gone || is_ours) {
         start_waiting(service, rooms, conversations, before).await;
     }

@@ -7,9 +7,10 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use http::header::{ACCEPT, CONTENT_TYPE, TRAILER};
 use http::{HeaderMap, HeaderValue, StatusCode};
-use perennial_history::{Conversation, Conversations, Role, Turn};
+use perennial_history::{Conversation, Conversations, Json, Role, Turn};
 use perennial_log::{After, StreamId};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use serde_json::value::RawValue;
 
 use super::{Visit, answered, refused, shown};
@@ -18,6 +19,9 @@ use crate::headers;
 use crate::refusal::Refusal;
 use crate::service::Service;
 use crate::streams::{self, Attached, Query, attach};
+
+/// What is said of an answer that is in the log and not in the history.
+const UNWRITTEN: &str = "the answer has ended, and the gateway's history does not take it at present: it is whole in its stream, and is written when that is possible";
 
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct Asked {
@@ -36,7 +40,7 @@ pub(crate) async fn show(
     headers: HeaderMap,
 ) -> Response {
     answered(async {
-        let Visit { conversations, .. } = Visit::of(&service, &headers)?;
+        let Visit { rooms, conversations, .. } = Visit::of(&service, &headers)?;
         let tape = match asked.format.as_deref() {
             None | Some("json") => false,
             Some("tape") => true,
@@ -46,7 +50,12 @@ pub(crate) async fn show(
         if wants_text(&headers) {
             return text(&service, &conversations, &id).await;
         }
-        let (conversation, turns) = whole(&conversations, &id).await?;
+        let (conversation, mut turns) = whole(&conversations, &id).await?;
+        for turn in &mut turns {
+            if rooms.watched(&turn.id).is_some_and(|watched| watched.is_unwritten()) {
+                turn.error = Json::of(&json!({"type": "api_error", "message": UNWRITTEN})).ok();
+            }
+        }
         let turns = Turns { turns: turns.iter().map(|turn| shown::turn(turn, tape)).collect() };
         let mut body = serde_json::to_string(&conversation).unwrap_or_default();
         // Both are objects, and the first has members.

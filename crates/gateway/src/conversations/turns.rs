@@ -1,6 +1,7 @@
 //! `POST /v1/conversations/{id}/turns`: a question, and the answer that begins to come.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::{Path, Request, State};
 use axum::response::Response;
@@ -20,6 +21,9 @@ use crate::refusal::Refusal;
 use crate::request;
 use crate::service::Service;
 use crate::streams::json;
+
+/// How long who asks waits until a failure is written; where the history hangs, it is told what stands there.
+const PATIENCE: Duration = Duration::from_secs(15);
 
 /// A question.
 #[derive(Deserialize)]
@@ -221,8 +225,8 @@ pub(super) async fn begun(
     if is_begun {
         return Ok(turn);
     }
-    // It has failed, and why stands in it.
-    done.cancelled().await;
+    // It has failed, and why stands in it, or will once the history takes it.
+    let _ = tokio::time::timeout(PATIENCE, done.cancelled()).await;
     conversations.turn(&turn.id).await.map_err(|error| refused(&error))
 }
 

@@ -3,6 +3,7 @@
 mod conversations;
 mod schema;
 mod search;
+mod steps;
 mod transfer;
 mod turns;
 

@@ -12,15 +12,17 @@ use sqlx::migrate::{Migration, MigrationType, Migrator};
 use super::Kind;
 
 /// Each with its number for ever: what has run somewhere is not changed, another is added.
-const SQLITE: [(i64, &str, &str); 3] = [
+const SQLITE: [(i64, &str, &str); 4] = [
     (1, "conversations, turns", FIRST),
     (2, "search in texts", SEARCH_IN_SQLITE),
     (3, "how long answers took", TIMING),
+    (4, "what follows by itself", OWES),
 ];
-const POSTGRES: [(i64, &str, &str); 3] = [
+const POSTGRES: [(i64, &str, &str); 4] = [
     (1, "conversations, turns", FIRST),
     (2, "search in texts", SEARCH_IN_POSTGRES),
     (3, "how long answers took", TIMING),
+    (4, "what follows by itself", OWES),
 ];
 
 const FIRST: &str = "
@@ -61,6 +63,11 @@ CREATE INDEX turns_not_ended ON turns (conversation) WHERE ended_us IS NULL;
 ";
 
 const TIMING: &str = "ALTER TABLE turns ADD COLUMN timing_json TEXT";
+
+const OWES: &str = "
+ALTER TABLE turns ADD COLUMN owes BIGINT;
+CREATE INDEX turns_that_owe ON turns (conversation) WHERE owes = 1;
+";
 
 const SEARCH_IN_SQLITE: &str = "
 CREATE TABLE texts (

@@ -31,16 +31,31 @@ impl Conversations {
         parent: Option<&str>,
         new: &[NewTurn],
     ) -> Result<Vec<Turn>> {
-        let Some(last) = new.last() else { return Ok(Vec::new()) };
+        if new.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut transaction = self.store.write().await?;
+        let made = self.appended(&mut transaction, conversation, parent, new).await?;
+        transaction.commit().await.map_err(unwritable)?;
+        Ok(made)
+    }
+
+    /// Appends within a transaction.
+    pub(super) async fn appended(
+        &self,
+        transaction: &mut Transaction<'_, Any>,
+        conversation: &str,
+        parent: Option<&str>,
+        new: &[NewTurn],
+    ) -> Result<Vec<Turn>> {
         for turn in new {
             check_texts([turn.stream.as_ref(), turn.model.as_ref(), turn.by.as_ref()])?;
         }
-        let mut transaction = self.store.write().await?;
-        self.touch(&mut transaction, conversation, true).await?;
+        self.touch(transaction, conversation, true).await?;
         let named = new.iter().filter_map(|turn| turn.continues.as_deref()).chain(parent);
         for id in named {
             let there = sqlx::query("SELECT id FROM turns WHERE id = $1 AND conversation = $2");
-            let there = there.bind(id).bind(conversation).fetch_optional(&mut *transaction).await;
+            let there = there.bind(id).bind(conversation).fetch_optional(&mut **transaction).await;
             there.map_err(unreadable)?.ok_or_else(|| no_turn(id))?;
         }
         let mut made = Vec::with_capacity(new.len());
@@ -49,21 +64,22 @@ impl Conversations {
             let turn = Turn::begin(conversation, parent, new);
             parent = Some(turn.id.clone());
             let holder = if new.state.is_end() { None } else { self.store.holder()? };
-            insert(&mut transaction, &turn, holder.as_deref()).await?;
+            insert(transaction, &turn, holder.as_deref()).await?;
             made.push(turn);
         }
-        set(&mut transaction, conversation, "head", Some(&last.id)).await?;
+        if let Some(last) = new.last() {
+            set(transaction, conversation, "head", Some(&last.id)).await?;
+        }
         let said = made.iter().find(|turn| turn.role == Role::User && turn.by.is_none());
         if let Some(title) =
             said.map(|turn| title_of(&turn.content.visible_text())).filter(|title| !title.is_empty())
         {
             let update = sqlx::query("UPDATE conversations SET title = $1 WHERE id = $2 AND title = ''");
-            let update = update.bind(&title).bind(conversation).execute(&mut *transaction).await;
+            let update = update.bind(&title).bind(conversation).execute(&mut **transaction).await;
             if update.map_err(unwritable)?.rows_affected() == 1 {
-                index(&mut transaction, conversation, None, &title).await?;
+                index(transaction, conversation, None, &title).await?;
             }
         }
-        transaction.commit().await.map_err(unwritable)?;
         Ok(made)
     }
 
@@ -101,23 +117,6 @@ impl Conversations {
         transaction.commit().await.map_err(unwritable)
     }
 
-    /// Puts a turn that waits behind another one, with all that hangs on it: an answer before it took one more step. It becomes no root.
-    ///
-    /// # Errors
-    /// [`is_not_found`](Error::is_not_found): the turn, or the other one in its conversation.
-    pub async fn put_behind(&self, turn: &str, parent: &str) -> Result<()> {
-        let mut transaction = self.store.write().await?;
-        self.touch_of(&mut transaction, turn, false).await?;
-        let update = sqlx::query(
-            "UPDATE turns SET parent = $1 WHERE id = $2 AND id <> $1 AND conversation = (SELECT p.conversation FROM turns p WHERE p.id = $1)",
-        );
-        let update = update.bind(parent).bind(turn).execute(&mut *transaction).await;
-        if update.map_err(unwritable)?.rows_affected() == 0 {
-            return Err(no_turn(parent));
-        }
-        transaction.commit().await.map_err(unwritable)
-    }
-
     /// A turn is over. The first end counts: of one that has ended already nothing is changed, and it is given as it stands.
     ///
     /// # Errors
@@ -127,12 +126,13 @@ impl Conversations {
             return Err(Error::invalid(format!("`{}` is no end of a turn", ended.state)));
         }
         check_texts([ended.stop_reason.as_ref(), ended.model.as_ref()])?;
+        let holder = if ended.owes { self.store.holder()? } else { None };
         let mut transaction = self.store.write().await?;
         self.touch_of(&mut transaction, turn, true).await?;
         let update = sqlx::query(
             "UPDATE turns SET state = $1, content = COALESCE($2, content), stop_reason = $3, usage_json = $4, \
-             cost = $5, error_json = $6, model = COALESCE($7, model), timing_json = $8, ended_us = $9, holder = NULL \
-             WHERE id = $10 AND ended_us IS NULL",
+             cost = $5, error_json = $6, model = COALESCE($7, model), timing_json = $8, ended_us = $9, owes = $10, \
+             holder = $11 WHERE id = $12 AND ended_us IS NULL",
         )
         .bind(ended.state.as_str())
         .bind(ended.content.as_ref().map(Content::as_str))
@@ -143,6 +143,8 @@ impl Conversations {
         .bind(ended.model.as_deref())
         .bind(ended.timing.as_ref().map(Json::as_str))
         .bind(Timestamp::now().as_microsecond())
+        .bind(ended.owes.then_some(1_i64))
+        .bind(holder)
         .bind(turn);
         let was_open = update.execute(&mut *transaction).await.map_err(unwritable)?.rows_affected() == 1;
         let stands = by_id(&mut transaction, turn).await?;
@@ -196,7 +198,7 @@ impl Conversations {
     }
 
     /// As [`touch`](Self::touch), by one of the conversation's turns.
-    async fn touch_of(
+    pub(super) async fn touch_of(
         &self,
         transaction: &mut Transaction<'_, Any>,
         turn: &str,
@@ -214,13 +216,15 @@ impl Store {
     /// The name under which this process writes turns.
     fn holder(&self) -> Result<Option<String>> {
         let named = self.holders.as_ref().map(|holders| holders.name().map(str::to_owned)).transpose();
-        named.map_err(|error| Error::invalid(format!("a lock beside the history cannot be made: {error}")))
+        named.map_err(|error| {
+            Error::database("a lock beside the history cannot be made", sqlx::Error::Io(error))
+        })
     }
 
     pub(crate) async fn running(&self) -> Result<Vec<Running>> {
         let select = format!(
             "SELECT c.owner, t.holder, {COLUMNS} FROM turns t JOIN conversations c ON c.id = t.conversation \
-             WHERE t.ended_us IS NULL ORDER BY t.created_us, t.id"
+             WHERE t.ended_us IS NULL OR t.owes = 1 ORDER BY t.created_us, t.id"
         );
         let rows = sqlx::query(AssertSqlSafe(select)).fetch_all(&self.pool).await.map_err(unreadable)?;
         let running = rows.iter().map(|row| {

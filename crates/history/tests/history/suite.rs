@@ -30,7 +30,7 @@ cases!(
     here::what_is_gone_is_not_found,
     here::many_write_at_once,
     tree::branches_share_their_beginning,
-    tree::what_waits_is_put_behind_another_turn,
+    tree::what_follows_by_itself_comes_whole_and_once,
     tree::a_title_is_made_of_the_first_message,
     tree::names_are_completed,
     tree::what_does_not_fit_is_refused_whole,

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use perennial_history::{Content, NewConversation, NewTurn, Query, State};
+use perennial_history::{Content, Ended, NewConversation, NewTurn, Query, State};
 
 use crate::suite::{asked, completed, open};
 
@@ -28,29 +28,65 @@ pub(crate) async fn branches_share_their_beginning(url: String) {
     assert_eq!(of.set_head(&id, &first.id).await.unwrap().head, Some(first.id));
 }
 
-pub(crate) async fn what_waits_is_put_behind_another_turn(url: String) {
+pub(crate) async fn what_follows_by_itself_comes_whole_and_once(url: String) {
     let history = open(&url).await;
     let of = history.of("local");
-    let (id, _, first) = asked(&of, "question", "first answer").await;
+    let id = of.create(&NewConversation::default()).await.unwrap().id;
+    let asked = [NewTurn::user(Content::text("question")), NewTurn::assistant("m")];
+    let asked = of.append(&id, None, &asked).await.unwrap();
     let mut waiting = NewTurn::assistant("m");
     waiting.state = State::Queued;
-    let next = [NewTurn::user(Content::text("and then")), waiting];
-    let next = of.append(&id, Some(&first.id), &next).await.unwrap();
+    let waiting = [NewTurn::user(Content::text("and then")), waiting];
+    let waiting = of.append(&id, Some(&asked[1].id), &waiting).await.unwrap();
+    let mut called = Ended::new(State::Completed);
+    called.content = Some(Content::text("let me see"));
+    called.owes = true;
+    let called = of.end(&asked[1].id, &called).await.unwrap();
+    // It is found until that is there, whoever asks, and has ended all the same.
+    let left = |running: Vec<perennial_history::Running>| {
+        running.into_iter().map(|running| (running.turn.id, running.turn.state)).collect::<Vec<_>>()
+    };
+    let open_turn = (waiting[1].id.clone(), State::Queued);
+    assert_eq!(
+        left(history.running().await.unwrap()),
+        [(called.id.clone(), State::Completed), open_turn.clone()]
+    );
+    assert_eq!(of.settle_lost().await.unwrap(), []);
+
+    // What cannot be written whole is not written at all, and is still owed.
     let step = [NewTurn::user(Content::text("given")), NewTurn::assistant("m")];
-    let step = of.append(&id, Some(&first.id), &step).await.unwrap();
-    let before = of.get(&id).await.unwrap().version;
-    of.put_behind(&next[0].id, &step[1].id).await.unwrap();
-    assert!(of.get(&id).await.unwrap().version > before);
-    let branch: Vec<_> = of.path(&next[1].id).await.unwrap().into_iter().map(|turn| turn.id).collect();
-    assert_eq!(branch[2..], [&step[0], &step[1], &next[0], &next[1]].map(|turn| turn.id.clone()));
-    // Neither itself, nor a turn of another conversation or of somebody else.
-    let (_, other, _) = asked(&of, "other", "x").await;
-    for (turn, behind) in
-        [(&next[0].id, &next[0].id), (&next[0].id, &other.id), (&"turn_0".to_owned(), &other.id)]
+    for (who, waits) in
+        [(&of, "turn_0"), (&of, &asked[0].id.replace("turn_", "turn_0")), (&history.of("else"), "x")]
     {
-        assert!(of.put_behind(turn, behind).await.unwrap_err().is_not_found(), "{turn} {behind}");
+        assert!(who.follow(&called.id, &step, Some(waits)).await.unwrap_err().is_not_found(), "{waits}");
     }
-    assert!(history.of("else").put_behind(&next[0].id, &first.id).await.unwrap_err().is_not_found());
+    assert_eq!(of.turns(&id).await.unwrap().len(), 4);
+    assert_eq!(history.running().await.unwrap().len(), 2);
+
+    let before = of.get(&id).await.unwrap();
+    let step = of.follow(&called.id, &step, Some(&waiting[0].id)).await.unwrap();
+    let after = of.get(&id).await.unwrap();
+    assert!(after.version > before.version);
+    assert_eq!(after.head, Some(waiting[1].id.clone()), "the branch that is shown is the one that was");
+    let branch: Vec<_> = of.path(&waiting[1].id).await.unwrap().into_iter().map(|turn| turn.id).collect();
+    assert_eq!(branch[2..], [&step[0], &step[1], &waiting[0], &waiting[1]].map(|turn| turn.id.clone()));
+    // Once.
+    let again = [NewTurn::user(Content::text("given again"))];
+    assert!(of.follow(&called.id, &again, None).await.unwrap_err().is_conflict());
+    assert_eq!(left(history.running().await.unwrap()), [open_turn, (step[1].id.clone(), State::Running)]);
+
+    // Where the branch ended here it grows; and nothing has to follow.
+    let mut called = Ended::new(State::Completed);
+    called.owes = true;
+    of.end(&step[1].id, &called).await.unwrap();
+    of.set_head(&id, &step[1].id).await.unwrap();
+    let last = of.follow(&step[1].id, &[NewTurn::assistant("m")], None).await.unwrap().remove(0);
+    assert_eq!(of.get(&id).await.unwrap().head.as_ref(), Some(&last.id));
+    of.end(&last.id, &called).await.unwrap();
+    of.owe_nothing(&last.id).await.unwrap();
+    assert_eq!(history.running().await.unwrap().len(), 1);
+    assert!(of.follow(&last.id, &again, None).await.unwrap_err().is_conflict());
+    assert!(of.owe_nothing("turn_0").await.unwrap_err().is_not_found());
 }
 
 pub(crate) async fn a_title_is_made_of_the_first_message(url: String) {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use perennial_gateway::{Gateway, Handle, Key, Recovery};
+use perennial_gateway::{FetchPolicy, Gateway, Handle, Key, Recovery};
 use perennial_history::History;
 use perennial_log::{DiskLog, DiskOptions, Log, ReserveBytes};
 use perennial_sim::{Pace, Phase};
@@ -14,12 +14,13 @@ use crate::native::Growing;
 use crate::rig::{PATIENCE, quick, receive, simulator};
 
 /// What several processes after one another have in common.
-struct House {
+pub(super) struct House {
     folder: tempfile::TempDir,
-    sim: perennial_sim::Handle,
+    pub(super) sim: perennial_sim::Handle,
+    fetch: FetchPolicy,
 }
 
-struct Home {
+pub(super) struct Home {
     runtime: tokio::runtime::Runtime,
     handle: Handle,
     log: Arc<dyn Log>,
@@ -27,15 +28,23 @@ struct Home {
 
 impl House {
     async fn new() -> Self {
-        let sim = simulator().pace(Pace::instant()).spawn().await.unwrap();
-        Self { folder: tempfile::tempdir().unwrap(), sim }
+        Self::with(simulator(), FetchPolicy::default()).await
+    }
+
+    pub(super) async fn with(sim: perennial_sim::Builder, fetch: FetchPolicy) -> Self {
+        let sim = sim.pace(Pace::instant()).spawn().await.unwrap();
+        Self { folder: tempfile::tempdir().unwrap(), sim, fetch }
+    }
+
+    pub(super) fn conversations(&self) -> std::path::PathBuf {
+        self.folder.path().join("conversations.db")
     }
 
     /// A gateway on a runtime of its own, which is gone all at once with it.
-    async fn start(&self, recovers: bool) -> Home {
+    pub(super) async fn start(&self, recovers: bool) -> Home {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let (url, folder) = (self.sim.url(), self.folder.path().to_owned());
+        let (url, folder, fetch) = (self.sim.url(), self.folder.path().to_owned(), self.fetch.clone());
         let options = DiskOptions::new().reserve(ReserveBytes::new(0));
         let log: Arc<dyn Log> = Arc::new(DiskLog::open(folder.join("log"), options).await.unwrap());
         let for_gateway = Arc::clone(&log);
@@ -44,7 +53,14 @@ impl House {
             let recovery = if recovers { Recovery::default() } else { Recovery::none() };
             let builder =
                 Gateway::builder(url).clocks(quick()).recovery(recovery).log(for_gateway).history(history);
-            builder.upstream_key(Key::new("sk-own").unwrap()).build().unwrap().spawn().await.unwrap()
+            builder
+                .fetch(fetch)
+                .upstream_key(Key::new("sk-own").unwrap())
+                .build()
+                .unwrap()
+                .spawn()
+                .await
+                .unwrap()
         });
         let handle = starting.await.unwrap();
         Home { runtime, handle, log }
@@ -52,12 +68,20 @@ impl House {
 }
 
 impl Home {
-    fn url(&self) -> String {
+    pub(super) fn url(&self) -> String {
         self.handle.url()
     }
 
+    /// In good order.
+    pub(super) async fn stop(self) {
+        let Self { runtime, handle, log } = self;
+        handle.stop().await;
+        tokio::task::spawn_blocking(move || runtime.shutdown_timeout(PATIENCE)).await.unwrap();
+        log.close().await.unwrap();
+    }
+
     /// As `kill -9` does: no task does anything any more, and no last word is written.
-    async fn kill(self) {
+    pub(super) async fn kill(self) {
         let Self { runtime, handle, log } = self;
         tokio::task::spawn_blocking(move || runtime.shutdown_timeout(PATIENCE)).await.unwrap();
         drop(handle);
@@ -65,7 +89,7 @@ impl Home {
     }
 }
 
-async fn call(home: &Home, method: Method, path: &str, body: Value, orders: &str) -> Value {
+pub(super) async fn call(home: &Home, method: Method, path: &str, body: Value, orders: &str) -> Value {
     let request = client().request(method, format!("{}{path}", home.url()));
     // All attempts belong together for the simulator, the one that asks for the rest too.
     let request = request.header("perennial-sim", orders).header("perennial-sim-key", "one");

@@ -1,8 +1,10 @@
 //! Conversations: asked, answered by streams, stopped, gone on with, and what is left of them after a kill.
 
 mod kill;
+mod loops;
 mod owners;
 mod page;
+mod refuses;
 mod talk;
 mod tools;
 
