@@ -16,7 +16,6 @@ export function session() {
 const MODES = /** @type {Record<string, [string, string, string]>} */ ({
   sim: ["SIM", "flask", "A simulator answers: nothing here costs money, and none of it is by Claude"],
   live: ["LIVE", "source", "Claude answers, and it costs money"],
-  mixed: ["MIXED", "source", "Some upstreams are simulators"],
   replay: ["REPLAY", "history", "A recording is shown"],
 });
 

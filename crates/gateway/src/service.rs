@@ -33,8 +33,6 @@ pub enum Mode {
     Live,
     /// A simulator.
     Simulated,
-    /// One or the other, by the model.
-    Mixed,
 }
 
 impl Mode {
@@ -42,7 +40,6 @@ impl Mode {
         match self {
             Self::Live => "live",
             Self::Simulated => "sim",
-            Self::Mixed => "mixed",
         }
     }
 }
