@@ -41,6 +41,11 @@ impl Cursor {
         self.reader.stream()
     }
 
+    /// Whether the records are those of the tape.
+    pub(super) fn is_rendered(&self) -> bool {
+        self.view.is_some()
+    }
+
     pub(crate) fn head(&self) -> Option<LogHead> {
         self.reader.head()
     }

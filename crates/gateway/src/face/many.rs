@@ -5,6 +5,7 @@
 
 use std::fmt::Write as _;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use http_body::Frame;
 use perennial_log::{After, Run, StreamId};
 use serde_json::{Value, json};
 
-use super::{Cursor, Face, LogEvent, ndjson};
+use super::{Cursor, Face, LogEvent, Shelf, shelf};
 use crate::clock::Clock;
 use crate::generation::Presence;
 use crate::refusal::Refusal;
@@ -34,6 +35,10 @@ pub(crate) struct Source {
 pub(crate) enum SourceState {
     Open {
         reader: Box<Cursor>,
+        /// What stands before what all readers of the stream see of a record.
+        lead: Bytes,
+        /// What the readers of a stream that runs here share.
+        shelf: Option<Arc<Shelf>>,
         /// As long as somebody reads a stream that runs here, it goes on.
         _presence: Option<Presence>,
     },
@@ -52,16 +57,24 @@ pub(crate) struct ManyBody {
 }
 
 impl Source {
-    pub(crate) fn open(id: StreamId, after: After, reader: Cursor, presence: Option<Presence>) -> Self {
+    pub(crate) fn open(
+        id: StreamId,
+        after: After,
+        reader: Cursor,
+        shelf: Option<Arc<Shelf>>,
+        presence: Option<Presence>,
+    ) -> Self {
         let at = match after {
             After::Start => "0".to_owned(),
             After::Seq(seq) => seq.to_string(),
             After::Position(position) => position.to_string(),
         };
+        let lead = format!("data: {{\"stream\":\"{id}\",").into();
+        let reader = Box::new(reader);
         Self {
             name: id.to_string(),
             at,
-            state: SourceState::Open { reader: Box::new(reader), _presence: presence },
+            state: SourceState::Open { reader, lead, shelf, _presence: presence },
         }
     }
 
@@ -131,17 +144,23 @@ impl ManyBody {
     }
 
     fn write(&mut self, index: usize, run: &Run, out: &mut BytesMut) {
-        let lead = format!("\"stream\":\"{}\",", self.sources[index].name);
-        let mut line = BytesMut::new();
+        let (lead, shelf, rendered) = match &self.sources[index].state {
+            SourceState::Open { reader, lead, shelf, .. } => {
+                (lead.clone(), shelf.clone(), reader.is_rendered())
+            }
+            _ => return,
+        };
         for record in run {
-            line.clear();
-            ndjson::write(record, lead.as_bytes(), &mut line);
+            let line = match &shelf {
+                Some(shelf) => shelf.line(record, rendered),
+                None => shelf::line(record),
+            };
             self.sources[index].at.clear();
             // Writing to memory does not fail.
             let _ = write!(self.sources[index].at, "{}", record.position());
             if !line.is_empty() {
                 self.write_id(out);
-                out.extend_from_slice(b"data: ");
+                out.extend_from_slice(&lead);
                 out.extend_from_slice(&line);
                 out.extend_from_slice(b"\n");
             }

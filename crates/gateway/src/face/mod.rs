@@ -158,6 +158,8 @@ fn messages(record: &Record, position: Option<perennial_log::Position>, out: &mu
 }
 
 #[cfg(test)]
+mod tape_cost;
+#[cfg(test)]
 mod tape_tests;
 #[cfg(test)]
 mod tests;

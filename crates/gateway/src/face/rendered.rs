@@ -216,3 +216,61 @@ async fn read(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_util::future::join_all;
+    use perennial_log::{Entry, Kind, MemoryLog, MemoryOptions, Outcome, Writer};
+
+    use super::super::Cursor;
+    use super::super::tests::run;
+    use super::*;
+
+    const START: &str = "event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":0,\"content_block\":{\"type\":\"text\",\"text\":\"\"}}\n\n";
+    const DELTA: &str = "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\"some words \"}}\n\n";
+
+    /// What a stream's viewer reads, to its end.
+    async fn viewed(renderings: &Arc<Renderings>, log: &Arc<dyn Log>, deltas: usize, most: usize) -> usize {
+        let stream = StreamId::new();
+        let mut entries = vec![Entry::new(Kind::Request, "{}"), Entry::event(START)];
+        entries.extend((0..deltas).map(|_| Entry::event(DELTA)));
+        entries.push(Entry::terminal(Outcome::Completed, "{}"));
+        Writer::create(log, stream, None, &entries).await.unwrap();
+        let reader = Reader::attach(log, stream, After::Start).await.unwrap();
+        let mut cursor = Cursor::new(reader, Some(renderings.with_limit(log, stream, most)));
+        let mut records = 0;
+        while let Some(run) = cursor.next().await.unwrap() {
+            records += run.len();
+            assert!(renderings.viewed.lock().contains_key(&stream));
+            assert!(renderings.bytes.load(Ordering::Relaxed) > 0 || most == 0);
+        }
+        let kept = renderings.of(log, stream);
+        let kept = kept.kept.lock();
+        let bytes: usize = kept.records.iter().map(|record| record.payload.len() + RECORD_BYTES).sum();
+        assert!(bytes == kept.bytes && bytes <= most, "{bytes} of {most}");
+        records
+    }
+
+    #[test]
+    fn nothing_is_left_of_streams_that_nobody_views() {
+        run(async {
+            let log: Arc<dyn Log> = Arc::new(MemoryLog::new(MemoryOptions::default()));
+            let renderings = Arc::new(Renderings::default());
+            let viewers = (0..1_000).map(|_| viewed(&renderings, &log, 3, MAX_RENDERED_BYTES));
+            assert_eq!(join_all(viewers).await, [6; 1_000]);
+            assert!(renderings.viewed.lock().is_empty());
+            assert_eq!(renderings.bytes.load(Ordering::Relaxed), 0);
+        });
+    }
+
+    #[test]
+    fn no_more_is_kept_than_it_may() {
+        run(async {
+            let log: Arc<dyn Log> = Arc::new(MemoryLog::new(MemoryOptions::default()));
+            let renderings = Arc::new(Renderings::default());
+            for most in [0, 1_000, 100_000] {
+                assert_eq!(viewed(&renderings, &log, 2_000, most).await, 2_003);
+            }
+        });
+    }
+}

@@ -1,12 +1,12 @@
-//! What was written for one reader, for the others: each run is encoded once for a face, and its bytes are shared.
+//! What was written for one reader, for the others: each run is encoded once for a face, each record once as a line, and the bytes are shared.
 
 use std::collections::VecDeque;
 
 use bytes::{Bytes, BytesMut};
 use parking_lot::Mutex;
-use perennial_log::{Kind, Run, Seq};
+use perennial_log::{Kind, Record, Run, Seq};
 
-use super::Face;
+use super::{Face, ndjson};
 
 /// What the shelf of one stream holds at most, about. Readers at the live end are at most a few runs apart.
 const SHELF_BYTES: usize = 64 * 1024;
@@ -19,20 +19,38 @@ pub(crate) struct Shelf {
 
 #[derive(Debug, Default)]
 struct Kept {
-    pieces: VecDeque<(Face, Seq, usize, Bytes)>,
+    pieces: VecDeque<(Form, Seq, usize, Bytes)>,
     bytes: usize,
+}
+
+/// As what something was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    /// A run of records, by a face.
+    Run(Face),
+    /// The line of one record, as it is in the log or rendered, without what stands before its members.
+    Line { rendered: bool },
 }
 
 impl Shelf {
     /// A run as `face` writes it.
     pub(crate) fn written(&self, face: Face, run: &Run) -> Bytes {
         let Some(first) = run.first() else { return Bytes::new() };
-        if let Some(bytes) = self.kept.lock().find(face, first.seq, run.len()) {
+        // Out of the lock; two who write the same at once write the same.
+        self.shared(Form::Run(face), first.seq, run.len(), || write(face, run).0)
+    }
+
+    /// A record's line behind its opening brace, if it has one; `rendered` says whether the record is that of the tape.
+    pub(crate) fn line(&self, record: &Record, rendered: bool) -> Bytes {
+        self.shared(Form::Line { rendered }, record.seq, 1, || line(record))
+    }
+
+    fn shared(&self, form: Form, first: Seq, len: usize, write: impl FnOnce() -> Bytes) -> Bytes {
+        if let Some(bytes) = self.kept.lock().find(form, first, len) {
             return bytes;
         }
-        // Out of the lock; two who write the same at once write the same.
-        let (bytes, _) = write(face, run);
-        self.kept.lock().keep(face, first.seq, run.len(), &bytes);
+        let bytes = write();
+        self.kept.lock().keep(form, first, len, &bytes);
         bytes
     }
 }
@@ -50,18 +68,29 @@ pub(crate) fn write(face: Face, run: &Run) -> (Bytes, bool) {
     (out.freeze(), whole)
 }
 
+/// A record's line behind its opening brace.
+pub(super) fn line(record: &Record) -> Bytes {
+    let mut out = BytesMut::new();
+    ndjson::write(record, b"", &mut out);
+    let mut line = out.freeze();
+    let _ = line.split_to(line.len().min(1));
+    line
+}
+
 impl Kept {
-    fn find(&self, face: Face, first: Seq, len: usize) -> Option<Bytes> {
-        let same = |(f, s, l, _): &&(Face, Seq, usize, Bytes)| (*f, *s, *l) == (face, first, len);
-        self.pieces.iter().rev().find(same).map(|(.., bytes)| bytes.clone())
+    fn find(&self, form: Form, first: Seq, len: usize) -> Option<Bytes> {
+        let of_form = self.pieces.iter().rev().filter(|(kept, ..)| *kept == form);
+        // Those at the live end come in order, so what is not among the last is hardly further back.
+        let mut near = of_form.take_while(|(_, seq, ..)| *seq >= first);
+        near.find(|(_, seq, kept, _)| (*seq, *kept) == (first, len)).map(|(.., bytes)| bytes.clone())
     }
 
-    fn keep(&mut self, face: Face, first: Seq, len: usize, bytes: &Bytes) {
+    fn keep(&mut self, form: Form, first: Seq, len: usize, bytes: &Bytes) {
         if bytes.len() > SHELF_BYTES {
             return;
         }
         self.bytes += bytes.len();
-        self.pieces.push_back((face, first, len, bytes.clone()));
+        self.pieces.push_back((form, first, len, bytes.clone()));
         // The number is bounded as well: runs that a face does not show have no bytes.
         while self.bytes > SHELF_BYTES || self.pieces.len() > 128 {
             let Some((.., old)) = self.pieces.pop_front() else { break };

@@ -16,6 +16,11 @@ use serde_json::json;
 
 use crate::record::SeamNote;
 
+/// What is kept of a large tape's room.
+const MOST_ROOM: usize = 64 * 1024;
+/// What stands around a frame's name, its data and its tape: the fields' names, the member's, the line ends.
+const AROUND: usize = 24;
+
 /// The renderers of a stream's text blocks, as far as its records were written.
 #[derive(Debug, Default)]
 pub(super) struct Renderers {
@@ -23,6 +28,8 @@ pub(super) struct Renderers {
     decoder: EventDecoder,
     /// `None` for a block that is over, so that none begins twice.
     blocks: BTreeMap<u64, Option<Block>>,
+    /// Room to write a tape in, so that a record is made once its size is known.
+    room: Vec<u8>,
 }
 
 /// A text block that grows.
@@ -34,20 +41,20 @@ struct Block {
 }
 
 impl Block {
-    fn push(&mut self, text: &str) -> String {
+    fn push(&mut self, text: &str) -> Tape {
         let ops = self.renderer.push(text);
         self.tape(ops)
     }
 
-    fn finish(mut self) -> String {
+    fn finish(mut self) -> Tape {
         let ops = self.renderer.finish();
         self.tape(ops)
     }
 
-    fn tape(&mut self, ops: Vec<Op>) -> String {
+    fn tape(&mut self, ops: Vec<Op>) -> Tape {
         let seq = self.seq;
         self.seq += ops.len() as u64;
-        Tape::new(seq, ops).to_json()
+        Tape::new(seq, ops)
     }
 }
 
@@ -76,7 +83,7 @@ impl Renderers {
 
     /// The payload with tapes in its events; `None` where it has no text.
     fn event(&mut self, payload: &Bytes) -> Option<Bytes> {
-        let Self { decoder, blocks } = self;
+        let Self { decoder, blocks, room } = self;
         let mut out = Vec::new();
         let mut has_tape = false;
         let mut input = &payload[..];
@@ -86,32 +93,36 @@ impl Renderers {
             match event.and_then(|event| tape_of(blocks, event)) {
                 Some(tape) => {
                     has_tape = true;
-                    write_frame(frame, &tape, &mut out);
+                    room.clear();
+                    // Writing to memory does not fail, and a tape has a form in JSON.
+                    let _ = serde_json::to_writer(&mut *room, &tape);
+                    write_frame(frame, room, &mut out);
                 }
                 None => out.extend_from_slice(frame.raw()),
             }
+        }
+        if room.capacity() > MOST_ROOM {
+            *room = Vec::new();
         }
         has_tape.then(|| out.into())
     }
 
     /// The ends of the blocks that were still open, which is what a stream that was cut has.
     fn terminal(&mut self, payload: &Bytes) -> Option<Bytes> {
-        let mut tapes = serde_json::Map::new();
-        for (index, block) in std::mem::take(&mut self.blocks) {
-            if let Some(block) = block {
-                tapes.insert(index.to_string(), serde_json::from_str(&block.finish()).ok()?);
-            }
-        }
+        let open = std::mem::take(&mut self.blocks).into_iter();
+        let tapes: BTreeMap<u64, Tape> =
+            open.filter_map(|(index, block)| Some((index, block?.finish()))).collect();
         if tapes.is_empty() {
             return None;
         }
         let mut ending: serde_json::Value = serde_json::from_slice(payload).unwrap_or_else(|_| json!({}));
-        ending.as_object_mut()?.insert(super::log_event::TAPES.to_owned(), tapes.into());
+        let tapes = serde_json::to_value(tapes).ok()?;
+        ending.as_object_mut()?.insert(super::log_event::TAPES.to_owned(), tapes);
         Some(ending.to_string().into())
     }
 }
 
-fn tape_of(blocks: &mut BTreeMap<u64, Option<Block>>, event: Event<'_>) -> Option<String> {
+fn tape_of(blocks: &mut BTreeMap<u64, Option<Block>>, event: Event<'_>) -> Option<Tape> {
     match event {
         Event::ContentBlockStart { index, block } => {
             let (ContentBlock::Text(text), Entry::Vacant(place)) = (&*block, blocks.entry(index)) else {
@@ -129,18 +140,25 @@ fn tape_of(blocks: &mut BTreeMap<u64, Option<Block>>, event: Event<'_>) -> Optio
 }
 
 /// The frame with a tape in its data, which is a JSON object.
-fn write_frame(frame: Frame<'_>, tape: &str, out: &mut Vec<u8>) {
+fn write_frame(frame: Frame<'_>, tape: &[u8], out: &mut Vec<u8>) {
+    let data = frame.data().unwrap_or_default();
+    out.reserve_exact(frame.event().len() + data.len() + tape.len() + AROUND);
     if !frame.event().is_empty() {
         out.extend_from_slice(b"event: ");
         out.extend_from_slice(frame.event());
         out.push(b'\n');
     }
-    let data = frame.data().unwrap_or_default();
-    let end = data.iter().rposition(|byte| *byte == b'}').unwrap_or(0);
     out.extend_from_slice(b"data: ");
-    // Within JSON a line end stands between tokens only.
-    out.extend(data[..end].iter().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte }));
+    let end = memchr::memrchr(b'}', data).unwrap_or(0);
+    let from = out.len();
+    out.extend_from_slice(&data[..end]);
+    // Within JSON a line end stands between tokens only. Hardly any data has one.
+    if memchr::memchr2(b'\n', b'\r', &data[..end]).is_some() {
+        for byte in out[from..].iter_mut().filter(|byte| matches!(byte, b'\n' | b'\r')) {
+            *byte = b' ';
+        }
+    }
     out.extend_from_slice(b",\"tape\":");
-    out.extend_from_slice(tape.as_bytes());
+    out.extend_from_slice(tape);
     out.extend_from_slice(b"}\n\n");
 }

@@ -87,6 +87,8 @@ pub(super) struct Told {
     pub(super) log: Arc<dyn Log>,
     pub(super) stream: StreamId,
     pub(super) records: Vec<Record>,
+    /// What all readers of this test share.
+    pub(super) shelf: Arc<Shelf>,
 }
 
 /// A stream with this history; `between` is done after each append.
@@ -113,7 +115,7 @@ pub(super) async fn tell(
     while let Some(run) = reader.next().await.unwrap() {
         records.extend(run.iter().cloned());
     }
-    Told { log, stream, records }
+    Told { log, stream, records, shelf: Arc::default() }
 }
 
 /// Everything that a body says; whether it was broken off.
@@ -252,7 +254,7 @@ proptest! {
                 let mut sources = Vec::new();
                 for (told, after) in told.iter().zip(at) {
                     let reader = Reader::attach(&told.log, told.stream, *after).await.unwrap();
-                    sources.push(Source::open(told.stream, *after, Cursor::new(reader, None), None));
+                    sources.push(Source::open(told.stream, *after, Cursor::new(reader, None), Some(Arc::clone(&told.shelf)), None));
                 }
                 let (body, _) = read(ManyBody::new(sources, LIFE)).await;
                 let events: Vec<(String, String)> = String::from_utf8(body).unwrap().split_terminator("\n\n").map(|event| {

@@ -9,7 +9,7 @@ use http::{HeaderMap, StatusCode};
 use perennial_log::{After, StreamId};
 use serde::Deserialize;
 
-use super::events::{Attach, attach, cursor, diverged_data, is_at_the_end};
+use super::events::{Attach, Attached, attach, cursor, diverged_data, is_at_the_end};
 use super::lookup;
 use super::query::Query;
 use crate::access::Scope;
@@ -80,8 +80,8 @@ async fn source(service: &Service, face: Face, headers: &HeaderMap, wanted: &Wan
     };
     match attach(service, stream, after).await {
         Ok(attached) if is_at_the_end(&attached.reader) => Source::ended(wanted.name, wanted.at),
-        Ok(attached) => {
-            Source::open(stream, after, cursor(service, face, attached.reader), attached.presence)
+        Ok(Attached { reader, shelf, presence }) => {
+            Source::open(stream, after, cursor(service, face, reader), shelf, presence)
         }
         Err(Attach::Log(error)) if error.is_diverged() => {
             Source::diverged(wanted.name, wanted.at, diverged_data(after, &error))

@@ -1,12 +1,13 @@
 //! A subscription: a reader of one stream, and how far of what it has read is written.
 
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use axum::extract::ws::Utf8Bytes;
 use bytes::BytesMut;
 use perennial_log::{Error, ReadBytes, Run, StreamId};
 
-use crate::face::ndjson;
+use crate::face::{Shelf, ndjson};
 use crate::generation::Presence;
 use crate::streams::events::Attached;
 
@@ -20,6 +21,8 @@ pub(super) struct Subscription {
     reader: perennial_log::Reader,
     /// The members that stand before those of a record.
     lead: String,
+    /// What the readers of a stream that runs here share.
+    shelf: Option<Arc<Shelf>>,
     /// What was read, and how many records of it are written.
     run: Option<(Run, usize)>,
     over: bool,
@@ -37,10 +40,10 @@ pub(super) enum Next {
 
 impl Subscription {
     pub(super) fn new(stream: StreamId, attached: Attached) -> Self {
-        let Attached { reader, presence, .. } = attached;
+        let Attached { reader, shelf, presence } = attached;
         let reader = reader.fetching(ReadBytes::new(FETCH_BYTES));
         let lead = format!("\"op\":\"record\",\"stream\":\"{stream}\",");
-        Self { stream, reader, lead, run: None, over: false, _presence: presence }
+        Self { stream, reader, lead, shelf, run: None, over: false, _presence: presence }
     }
 
     /// The next record's line, written into `lines`, which is room to write in.
@@ -50,7 +53,17 @@ impl Subscription {
                 if let Some(record) = run.get(*written) {
                     *written += 1;
                     self.over = record.outcome().is_some();
-                    ndjson::write(record, self.lead.as_bytes(), lines);
+                    match &self.shelf {
+                        Some(shelf) => {
+                            let line = shelf.line(record, false);
+                            if !line.is_empty() {
+                                lines.extend_from_slice(b"{");
+                                lines.extend_from_slice(self.lead.as_bytes());
+                                lines.extend_from_slice(&line);
+                            }
+                        }
+                        None => ndjson::write(record, self.lead.as_bytes(), lines),
+                    }
                     // One that the face does not show is passed over.
                     if let Some(line) = line(lines) {
                         return Poll::Ready(Next::Line(line));
