@@ -22,12 +22,12 @@ use crate::lanes::Lanes;
 use crate::limits::{Clocks, Limits};
 use crate::metrics::Metrics;
 use crate::reload::{self, Current, Reloader};
-use crate::server;
 use crate::service::{Mode, Service};
 use crate::traces::Traces;
 #[cfg(feature = "otel")]
 use crate::traces::{TraceOptions, Unexportable};
 use crate::upstream::{BreakerPolicy, Fleet, NotAnUpstream, UpstreamOptions};
+use crate::{grammars, server};
 
 /// A gateway that is ready to serve. See the [crate documentation](crate).
 #[derive(Debug)]
@@ -169,6 +169,7 @@ impl Gateway {
         self.may_listen(address)?;
         self.current.set_listening(address);
         let lanes = Lanes::start(self.threads)?;
+        grammars::load();
         server::run(self.current, listener, shutdown, &lanes).await;
         Ok(())
     }

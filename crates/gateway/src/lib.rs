@@ -27,6 +27,7 @@ mod farewell;
 mod front;
 mod gateway;
 mod generation;
+mod grammars;
 mod headers;
 mod lanes;
 mod limits;

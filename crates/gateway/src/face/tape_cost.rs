@@ -131,7 +131,7 @@ fn a_line_is_written_once_for_all_that_read_it() {
         let mut reader = Reader::attach(&log, stream, After::Start).await.unwrap();
         let run = reader.next().await.unwrap().unwrap();
         let shelf = Shelf::default();
-        for record in run.iter() {
+        for record in &run {
             let [raw, again] = [shelf.line(record, false), shelf.line(record, false)];
             assert_eq!(raw.as_ptr(), again.as_ptr(), "written once");
             // As it is in the log and as it is rendered are two things.
