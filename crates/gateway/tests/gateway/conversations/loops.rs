@@ -120,26 +120,28 @@ impl Talk {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_loop_whose_stream_is_killed_goes_on() {
-    for (orders, phase, step) in [
-        (["stall@headers", "", ""], Phase::BeforeHeaders, 0),
+    // The request that is broken, and how far it is then.
+    for (orders, request, phase) in [
+        (["stall@headers", "", ""], 1, Phase::BeforeHeaders),
         // Before anything of the call came.
-        (["stall@event=3", "", ""], Phase::Content, 0),
-        (["", "stall@headers", ""], Phase::BeforeHeaders, 1),
-        (["", "stall@event=5", ""], Phase::Content, 1),
+        (["stall@event=3", "", ""], 1, Phase::Content),
+        (["", "stall@headers", ""], 2, Phase::BeforeHeaders),
+        (["", "stall@event=5", ""], 2, Phase::Content),
         // The one that waited.
-        (["", "", "stall@headers"], Phase::BeforeHeaders, 1),
+        (["", "", "stall@headers"], 3, Phase::BeforeHeaders),
     ] {
         let looped = Loop::with(orders).await;
         let first = looped.house.start(true).await;
         let talk = looped.asked(&first).await;
-        if step == 1 {
+        if request > 1 {
             looped.served().await;
         }
-        let reached = looped.house.sim.journal().wait_for(|entry| entry.phase >= phase && !entry.is_over());
+        let journal = looped.house.sim.journal();
+        let reached = journal.wait_for(|entry| entry.number == request && entry.phase >= phase);
         tokio::time::timeout(PATIENCE, reached).await.expect("it is asked");
         first.kill().await;
         let second = looped.house.start(true).await;
-        if step == 0 {
+        if request == 1 {
             looped.served().await;
         }
         talk.is_whole(&second, &format!("{orders:?}")).await;
