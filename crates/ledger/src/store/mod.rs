@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use sqlx::any::{AnyPoolOptions, AnyRow};
-use sqlx::{AnyPool, Executor as _, Row as _};
+use sqlx::{AnyConnection, AnyPool, Connection as _, Executor as _, Row as _};
 
 use crate::error::{Error, Result};
 
@@ -20,6 +20,9 @@ const SQLITE_CONNECTIONS: u32 = 4;
 
 /// How long one waits for a connection, and how long SQLite waits for another process's lock.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// So many steps another process may be ahead.
+const TRIES: usize = 3;
 
 /// An open database of the current layout.
 #[derive(Clone, Debug)]
@@ -45,17 +48,18 @@ impl Store {
                 make_private(path).map_err(|error| {
                     Error::invalid(format!("the ledger {} cannot be made: {error}", path.display()))
                 })?;
-                let options = options.max_connections(SQLITE_CONNECTIONS).after_connect(|connection, _| {
-                    Box::pin(async move {
-                        // Readers and the writer do not wait for each other. A commit is on the disk when it returns.
-                        let pragmas = format!(
-                            "PRAGMA busy_timeout = {}; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL",
-                            PATIENCE.as_millis()
-                        );
-                        connection.execute(sqlx::AssertSqlSafe(pragmas)).await.map(|_| ())
-                    })
-                });
-                options.connect(&sqlite_url(path)?).await
+                let url = sqlite_url(path)?;
+                // The pool would try a file that is no database again and again, and then say that it does not answer.
+                let unusable = |error| {
+                    Error::database(&format!("the ledger {} cannot be opened", path.display()), error)
+                };
+                let mut first = AnyConnection::connect(&url).await.map_err(unusable)?;
+                prepare(&mut first).await.map_err(unusable)?;
+                drop(first.close().await);
+                let options = options
+                    .max_connections(SQLITE_CONNECTIONS)
+                    .after_connect(|connection, _| Box::pin(prepare(connection)));
+                options.connect(&url).await
             }
             Place::Postgres => options.max_connections(POSTGRES_CONNECTIONS).connect(url).await,
         };
@@ -77,16 +81,28 @@ impl Store {
             }
             other => Error::invalid(format!("the ledger's tables cannot be made: {other}")),
         };
-        match migrator.run(&self.pool).await {
-            Ok(()) => Ok(()),
-            // Another process may have made them at the same moment: SQLite has no lock for that.
-            Err(_) => migrator.run(&self.pool).await.map_err(failed),
+        // Other processes may make them at the same moment, and SQLite has no lock for that: whoever comes second fails
+        // at a step that is made meanwhile, and finds it there next time.
+        for _ in 0..TRIES {
+            if migrator.run(&self.pool).await.is_ok() {
+                return Ok(());
+            }
         }
+        migrator.run(&self.pool).await.map_err(failed)
     }
 
     pub(crate) async fn close(&self) {
         self.pool.close().await;
     }
+}
+
+/// Readers and the writer do not wait for each other. A commit is on the disk when it returns.
+async fn prepare(connection: &mut AnyConnection) -> sqlx::Result<()> {
+    let pragmas = format!(
+        "PRAGMA busy_timeout = {}; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL",
+        PATIENCE.as_millis()
+    );
+    connection.execute(sqlx::AssertSqlSafe(pragmas)).await.map(|_| ())
 }
 
 impl<'a> Place<'a> {
@@ -122,7 +138,15 @@ fn sqlite_url(path: &Path) -> Result<String> {
 /// Who asked what at which cost is nobody else's business.
 fn make_private(path: &Path) -> std::io::Result<()> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        std::fs::create_dir_all(folder)?;
+        let mut builder = std::fs::DirBuilder::new();
+        builder.recursive(true);
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::DirBuilderExt as _;
+            builder.mode(0o700);
+        }
+        // One that is there keeps the mode that somebody gave it.
+        builder.create(folder)?;
     }
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create_new(true);

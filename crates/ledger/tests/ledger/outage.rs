@@ -58,3 +58,23 @@ async fn rows_wait_for_a_file_that_another_process_holds() {
     other.close().await.unwrap();
     ledger.close().await.unwrap();
 }
+
+#[tokio::test]
+async fn a_file_that_is_no_ledger_is_told_at_once_and_a_new_one_is_for_its_owner_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("ledger.db");
+    std::fs::write(&file, "this is no database, however long it may be read").unwrap();
+    let error = Ledger::open(&format!("sqlite:{}", file.display())).await.unwrap_err();
+    assert!(error.is_database(), "{error}");
+    assert!(error.to_string().contains("ledger.db cannot be opened: file is not a database"), "{error}");
+
+    let inside = folder.path().join("data/perennial");
+    let ledger = Ledger::open(&format!("sqlite:{}", inside.join("ledger.db").display())).await.unwrap();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&inside), mode(&inside.join("ledger.db"))), (0o700, 0o600));
+    }
+    ledger.close().await.unwrap();
+}
