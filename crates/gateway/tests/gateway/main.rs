@@ -17,6 +17,8 @@ mod odd;
 mod openapi;
 mod paths;
 mod policy;
+#[path = "../../../../tests/rigs/postgres.rs"]
+mod postgres;
 mod recover;
 mod reload;
 mod retry;

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may panic, and say what it skipped")]
 
 mod file;
+#[path = "../../../../tests/rigs/postgres.rs"]
 mod postgres;
 mod suite;
 mod transfer;

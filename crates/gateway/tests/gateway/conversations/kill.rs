@@ -18,6 +18,8 @@ pub(super) struct House {
     folder: tempfile::TempDir,
     pub(super) sim: perennial_sim::Handle,
     fetch: FetchPolicy,
+    /// Where conversations are, if not in a file.
+    pub(super) history: Option<String>,
 }
 
 pub(super) struct Home {
@@ -33,7 +35,7 @@ impl House {
 
     pub(super) async fn with(sim: perennial_sim::Builder, fetch: FetchPolicy) -> Self {
         let sim = sim.pace(Pace::instant()).spawn().await.unwrap();
-        Self { folder: tempfile::tempdir().unwrap(), sim, fetch }
+        Self { folder: tempfile::tempdir().unwrap(), sim, fetch, history: None }
     }
 
     pub(super) fn conversations(&self) -> std::path::PathBuf {
@@ -45,11 +47,13 @@ impl House {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let (url, folder, fetch) = (self.sim.url(), self.folder.path().to_owned(), self.fetch.clone());
+        let file = || format!("sqlite:{}", self.conversations().display());
+        let history = self.history.clone().unwrap_or_else(file);
         let options = DiskOptions::new().reserve(ReserveBytes::new(0));
         let log: Arc<dyn Log> = Arc::new(DiskLog::open(folder.join("log"), options).await.unwrap());
         let for_gateway = Arc::clone(&log);
         let starting = runtime.spawn(async move {
-            let history = History::open_file(folder.join("conversations.db")).await.unwrap();
+            let history = History::open(&history).await.unwrap();
             let recovery = if recovers { Recovery::default() } else { Recovery::none() };
             let builder =
                 Gateway::builder(url).clocks(quick()).recovery(recovery).log(for_gateway).history(history);

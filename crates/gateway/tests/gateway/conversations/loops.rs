@@ -11,6 +11,7 @@ use tokio::net::{TcpListener, TcpStream};
 use super::kill::{Home, House, call};
 use super::{client, is_open, text, turn, turns};
 use crate::native::Growing;
+use crate::postgres::Postgres;
 use crate::rig::{PATIENCE, receive, simulator};
 
 const SAID: &str = "The page says hello, which is a good thing to say, and nothing else.";
@@ -152,7 +153,19 @@ async fn a_loop_whose_stream_is_killed_goes_on() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn tools_that_a_kill_stopped_are_run_again() {
-    let looped = Loop::new().await;
+    run_again(Loop::new().await).await;
+}
+
+/// There no lock says that a process is gone: the streams in its log do.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tools_are_run_again_from_a_postgres_too() {
+    let Some(postgres) = Postgres::start() else { return };
+    let mut looped = Loop::new().await;
+    looped.house.history = Some(postgres.database("loops").await);
+    run_again(looped).await;
+}
+
+async fn run_again(looped: Loop) {
     let first = looped.house.start(true).await;
     let talk = looped.asked(&first).await;
     let socket = looped.fetched().await;

@@ -10,6 +10,7 @@ use sqlx::Connection as _;
 use super::kill::{House, call};
 use super::{Room, client, is_open, rig_with, text, turn, turns};
 use crate::native::Growing;
+use crate::postgres::Postgres;
 use crate::rig::{PATIENCE, receive, simulator};
 
 const STEPS: &str = r#"
@@ -120,6 +121,25 @@ async fn a_file_that_somebody_locks_is_waited_for() {
     let shown = room.over(&id).await;
     let answer = turn(&shown, &made["assistant"]["id"]);
     assert_eq!((&answer["state"], &answer["error"]), (&json!("completed"), &Value::Null));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_that_is_away_is_waited_for() {
+    let Some(mut postgres) = Postgres::start() else { return };
+    let history = History::open(&postgres.database("away").await).await.unwrap();
+    let room = rig_with(simulator(), |gateway| gateway.history(history)).await;
+    let id = room.talk(json!({})).await;
+    let made = room.tell(&id, json!({"content": "Long."}), "stall=2s@event=3").await;
+    postgres.pause();
+    // The stream has nothing to do with it.
+    let stream = made["assistant"]["stream"].as_str().unwrap();
+    let events = receive(client().get(format!("{}/v1/streams/{stream}/events", room.gateway.url())));
+    assert!(events.await.text().contains(r#""outcome":"completed""#));
+    let refused = room.get(&format!("/v1/conversations/{id}")).await;
+    assert_eq!((refused.status, &refused.json()["error"]["type"]), (503, &json!("overloaded_error")));
+    postgres.resume();
+    let shown = room.over(&id).await;
+    assert_eq!(turn(&shown, &made["assistant"]["id"])["state"], "completed", "{shown:#}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,5 +1,7 @@
 //! A PostgreSQL of this test's own, from the system's package: a folder that is thrown away, a free port, gone with the test.
 
+#![allow(dead_code, reason = "not each of the crates whose tests this is part of needs all of it")]
+
 use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
