@@ -41,6 +41,7 @@ mod table;
 mod tail;
 mod usage;
 
+mod wishes;
 use std::process::ExitCode;
 use std::time::Duration;
 

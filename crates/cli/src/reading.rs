@@ -10,6 +10,7 @@ use crate::exit::{Exit, Failure, say};
 use crate::listen::Signals;
 use crate::show::verdict::{self, Verdict};
 use crate::show::{self, Delivery, Look, Show, Thinking, Wishes};
+use crate::wishes::LookArgs;
 
 /// How long what came is still written after Ctrl-C: a terminal that is held up must not keep the command.
 const LAST_WORDS: Duration = Duration::from_millis(500);
@@ -26,9 +27,8 @@ pub(crate) struct FormArgs {
     /// Print the whole message as one line of JSON, at the end
     #[arg(long, group = "form")]
     json: bool,
-    /// Print the text as the model wrote it, on a terminal too
-    #[arg(long)]
-    raw: bool,
+    #[command(flatten)]
+    look: LookArgs,
     /// Show thinking on standard error: how long it took, or all of it
     #[arg(long, value_name = "HOW")]
     thinking: Option<Thinking>,
@@ -100,7 +100,7 @@ async fn course(
 
 impl FormArgs {
     fn wishes(&self) -> Wishes {
-        Wishes { raw: self.raw, quiet: self.quiet, thinking: self.thinking, ..Wishes::default() }
+        Wishes { quiet: self.quiet, thinking: self.thinking, ..self.look.wishes() }
     }
 
     fn delivery(&self) -> Delivery {

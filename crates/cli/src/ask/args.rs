@@ -7,7 +7,8 @@ use clap::Args;
 use crate::exit::EXIT_CODES;
 use crate::question::Parameter;
 use crate::service::ServiceArgs;
-use crate::show::{Color, Delivery, Thinking, Which, Wishes, Wrap};
+use crate::show::{Delivery, Thinking, Which, Wishes};
+use crate::wishes::LookArgs;
 
 #[derive(Debug, Args)]
 #[command(after_help = EXIT_CODES)]
@@ -87,24 +88,14 @@ pub(super) struct AnswerArgs {
     /// The same, of the last block of code
     #[arg(long = "xl", visible_alias = "extract-last", group = "form")]
     extract_last: bool,
-    /// Print the text as the model wrote it, on a terminal too
-    #[arg(long)]
-    raw: bool,
-    /// Where words are wrapped: `auto`, `none`, or a number of columns
-    #[arg(long, value_name = "COLUMNS", value_parser = Wrap::read, default_value = "auto")]
-    wrap: Wrap,
-    /// Whether there are colours
-    #[arg(long, value_name = "WHEN", value_enum, default_value = "auto")]
-    color: Color,
+    #[command(flatten)]
+    look: LookArgs,
     /// Say on standard error what the answer took: tokens, cost, times, and how it came
     #[arg(short, long)]
     pub(super) usage: bool,
     /// Show nothing of thinking
     #[arg(short = 'R', long, conflicts_with = "thinking")]
     no_thinking: bool,
-    /// Whole lines and words only, for a screen reader [env: ACCESSIBLE]
-    #[arg(long)]
-    screen_reader: bool,
     /// Exit 7 where the answer was cut by a limit on its tokens
     #[arg(long)]
     pub(super) fail_on_truncate: bool,
@@ -122,15 +113,14 @@ impl AskArgs {
 
     pub(super) fn wishes(&self) -> Wishes {
         let answer = &self.answer;
+        let look = answer.look.wishes();
         Wishes {
-            color: answer.color,
-            wrap: answer.wrap,
             // What is JSON by wish is for a program, and no markdown.
-            raw: answer.raw || self.schema.is_some(),
+            raw: look.raw || self.schema.is_some(),
             quiet: answer.quiet,
             hide_thinking: answer.no_thinking,
             thinking: self.thinking,
-            screen_reader: answer.screen_reader,
+            ..look
         }
     }
 }

@@ -23,7 +23,8 @@ use self::session::Session;
 use crate::exit::{EXIT_CODES, Exit, Failure, say};
 use crate::listen::Signals;
 use crate::service::ServiceArgs;
-use crate::show::{Color, Thinking, Wishes, Wrap};
+use crate::show::{Thinking, Wishes};
+use crate::wishes::LookArgs;
 use crate::{Run, listen};
 
 /// How long a process that ends waits for what still writes.
@@ -59,18 +60,8 @@ pub(crate) struct ChatArgs {
     /// Say after each answer what it took
     #[arg(short, long)]
     usage: bool,
-    /// Print the text as the model wrote it
-    #[arg(long)]
-    raw: bool,
-    /// Where words are wrapped: `auto`, `none`, or a number of columns
-    #[arg(long, value_name = "COLUMNS", value_parser = Wrap::read, default_value = "auto")]
-    wrap: Wrap,
-    /// Whether there are colours
-    #[arg(long, value_name = "WHEN", value_enum, default_value = "auto")]
-    color: Color,
-    /// Whole lines and words only, for a screen reader [env: ACCESSIBLE]
-    #[arg(long)]
-    screen_reader: bool,
+    #[command(flatten)]
+    look: LookArgs,
     #[command(flatten, next_help_heading = "Where to ask")]
     service: ServiceArgs,
 }
@@ -138,14 +129,7 @@ async fn leave(leaving: Arc<AtomicBool>) {
 
 impl ChatArgs {
     fn wishes(&self) -> Wishes {
-        Wishes {
-            color: self.color,
-            wrap: self.wrap,
-            raw: self.raw,
-            thinking: self.thinking,
-            screen_reader: self.screen_reader,
-            ..Wishes::default()
-        }
+        Wishes { thinking: self.thinking, ..self.look.wishes() }
     }
 }
 

@@ -20,18 +20,9 @@ pub(crate) async fn read(
 ) -> Result<Result<(), Error>, Failure> {
     let mut pauses = Pauses::catch();
     loop {
-        let next = tokio::select! {
-            biased;
-            next = stream.next() => next,
-            () = pauses.next() => {
-                show.pause();
-                continue;
-            }
-            () = tokio::time::sleep_until(show.due()) => {
-                kept(stream.transcript());
-                show.tick().await?;
-                continue;
-            }
+        let Some(next) = meanwhile(stream.next(), show, &mut pauses).await? else {
+            kept(stream.transcript());
+            continue;
         };
         match next {
             Some(Ok(event)) => {
@@ -59,19 +50,9 @@ pub(crate) async fn read_frames(
     let mut attempts = 0;
     let mut pauses = Pauses::catch();
     loop {
-        let mut frames = stream.frames();
-        let next = tokio::select! {
-            biased;
-            next = frames.next() => next,
-            () = pauses.next() => {
-                show.pause();
-                continue;
-            }
-            () = tokio::time::sleep_until(show.due()) => {
-                kept(stream.transcript());
-                show.tick().await?;
-                continue;
-            }
+        let Some(next) = meanwhile(stream.frames().next(), show, &mut pauses).await? else {
+            kept(stream.transcript());
+            continue;
         };
         if stream.attempts() > attempts.max(1) {
             show.note(&format!("attempt {}: the one before failed", stream.attempts()));
@@ -98,4 +79,19 @@ pub(crate) async fn read_frames(
         }
         show.raw(&lines).await?;
     }
+}
+
+/// What comes next; `None` where it is time for something else first, which is done then: to draw, or to pause.
+async fn meanwhile<T>(
+    next: impl Future<Output = T>,
+    show: &mut Show,
+    pauses: &mut Pauses,
+) -> Result<Option<T>, Failure> {
+    tokio::select! {
+        biased;
+        next = next => return Ok(Some(next)),
+        () = pauses.next() => show.pause(),
+        () = tokio::time::sleep_until(show.due()) => show.tick().await?,
+    }
+    Ok(None)
 }

@@ -1,33 +1,14 @@
 //! `perennial chat` in pipes: what is said and kept; `tests/terminal/chat.rs` has it in a terminal.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use perennial_sim::Simulator;
 use serde_json::Value;
-use tempfile::TempDir;
 
-use crate::rig::{Ran, Sim, perennial, signal};
-
-struct Kept {
-    folder: TempDir,
-    file: PathBuf,
-}
+use crate::rig::{Kept, Ran, Sim, signal};
 
 impl Kept {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("data/history.db");
-        Self { folder, file }
-    }
-
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = perennial(arguments);
-        command.env("PERENNIAL_HISTORY", &self.file);
-        command
-    }
-
     /// A chat with the embedded simulator, of these lines.
     fn chat(&self, arguments: &[&str], lines: &str) -> Ran {
         let all = [&["chat", "--sim", "--pace", "instant"], arguments].concat();
@@ -36,17 +17,9 @@ impl Kept {
         child.wait_with_output().unwrap().into()
     }
 
-    fn logs(&self, arguments: &[&str]) -> Ran {
-        self.command(&[&["logs"], arguments].concat()).output().unwrap().into()
-    }
-
     /// The turns of the conversation that was changed last.
     fn turns(&self) -> Vec<Value> {
-        let listed = self.logs(&["list", "--json"]).out;
-        let last: Value = serde_json::from_str(listed.lines().next().unwrap()).unwrap();
-        let shown: Value =
-            serde_json::from_str(&self.logs(&["show", "--json", last["id"].as_str().unwrap()]).out).unwrap();
-        shown["turns"].as_array().unwrap().clone()
+        self.turns_of(&self.ids()[0])
     }
 }
 

@@ -1,31 +1,14 @@
 //! `perennial logs`, over a history that this test writes as `ask` and `chat` do.
 
 use std::future::Future;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use perennial_history::{Content, Conversations, Ended, History, NewConversation, NewTurn, State};
 use serde_json::Value;
-use tempfile::TempDir;
 
-use crate::rig::{Ran, perennial};
-
-struct Kept {
-    _folder: TempDir,
-    file: PathBuf,
-}
+use crate::rig::{Kept, Ran, perennial};
 
 impl Kept {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("data/history.db");
-        Self { _folder: folder, file }
-    }
-
-    fn logs(&self, arguments: &[&str]) -> Ran {
-        let mut command = perennial(&["logs"]);
-        Ran::from(command.args(arguments).env("PERENNIAL_HISTORY", &self.file).output().unwrap())
-    }
-
     /// Writes as another process would.
     fn write<F: Future<Output = ()>>(&self, what: impl FnOnce(Conversations) -> F) {
         write(&self.file, what);

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 
 use perennial_sim::{Builder, Handle, Pace, Simulator};
+use serde_json::Value;
+use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 /// The binary, without anything of the environment that could reach a real service.
@@ -86,6 +88,47 @@ impl Sim {
         command.args(["--base-url", &self.handle.url()]).args(arguments);
         command.env("ANTHROPIC_API_KEY", "sk-ant-secret-key");
         command
+    }
+}
+
+/// A history of a test's own.
+pub(crate) struct Kept {
+    pub(crate) folder: TempDir,
+    pub(crate) file: PathBuf,
+}
+
+impl Kept {
+    pub(crate) fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("data/history.db");
+        Self { folder, file }
+    }
+
+    pub(crate) fn with<'a>(&self, command: &'a mut Command) -> &'a mut Command {
+        command.env("PERENNIAL_HISTORY", &self.file)
+    }
+
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = perennial(arguments);
+        self.with(&mut command);
+        command
+    }
+
+    pub(crate) fn logs(&self, arguments: &[&str]) -> Ran {
+        self.command(&[&["logs"], arguments].concat()).output().unwrap().into()
+    }
+
+    /// The conversations, that which was changed last first.
+    pub(crate) fn ids(&self) -> Vec<String> {
+        let listed = self.logs(&["list", "--json"]).out;
+        let id = |line: &str| serde_json::from_str::<Value>(line).unwrap()["id"].as_str().unwrap().to_owned();
+        listed.lines().map(id).collect()
+    }
+
+    /// The turns of a conversation.
+    pub(crate) fn turns_of(&self, id: &str) -> Vec<Value> {
+        let shown: Value = serde_json::from_str(&self.logs(&["show", "--json", id]).out).unwrap();
+        shown["turns"].as_array().unwrap().clone()
     }
 }
 

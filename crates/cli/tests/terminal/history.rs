@@ -1,48 +1,15 @@
 //! Row T7: what was said is remembered, found, and survives a process that is killed.
 
 use std::io::{BufRead as _, BufReader};
-use std::path::PathBuf;
-use std::process::Command;
 
 use serde_json::Value;
-use tempfile::TempDir;
 
-use crate::rig::{Ran, Sim, perennial, signal};
+use crate::rig::{Kept, Ran, Sim, signal};
 use crate::streaming::saying;
 
-struct Kept {
-    _folder: TempDir,
-    file: PathBuf,
-}
-
 impl Kept {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("history.db");
-        Self { _folder: folder, file }
-    }
-
-    fn with<'a>(&self, command: &'a mut Command) -> &'a mut Command {
-        command.env("PERENNIAL_HISTORY", &self.file)
-    }
-
     fn ask(&self, sim: &Sim, arguments: &[&str]) -> Ran {
         self.with(&mut sim.ask(arguments)).output().unwrap().into()
-    }
-
-    fn logs(&self, arguments: &[&str]) -> Ran {
-        self.with(perennial(&["logs"]).args(arguments)).output().unwrap().into()
-    }
-
-    fn ids(&self) -> Vec<String> {
-        let listed = self.logs(&["list", "--json"]).out;
-        let id = |line: &str| serde_json::from_str::<Value>(line).unwrap()["id"].as_str().unwrap().to_owned();
-        listed.lines().map(id).collect()
-    }
-
-    fn turns(&self, id: &str) -> Value {
-        let shown: Value = serde_json::from_str(&self.logs(&["show", id, "--json"]).out).unwrap();
-        shown["turns"].clone()
     }
 }
 
@@ -57,7 +24,7 @@ fn t7_remembers_and_finds() {
     assert!(found.contains("Ada"), "{found}");
     let ids = kept.ids();
     assert_eq!(ids.len(), 1);
-    assert_eq!(kept.turns(&ids[0]).as_array().unwrap().len(), 4);
+    assert_eq!(kept.turns_of(&ids[0]).len(), 4);
 
     // Another one, and back to the first by the beginning of its name.
     assert_eq!(kept.ask(&sim, &["Hello"]).code, 0);
@@ -68,8 +35,8 @@ fn t7_remembers_and_finds() {
     let request = kept.ask(&sim, &["--cid", &ids[0], "--dry-run", "And?"]).out;
     let messages: Value = serde_json::from_str(&request).unwrap();
     assert_eq!(messages["system"], "Be brief");
-    let turns = kept.turns(&ids[0]);
-    for (turn, message) in turns.as_array().unwrap().iter().zip(messages["messages"].as_array().unwrap()) {
+    let turns = kept.turns_of(&ids[0]);
+    for (turn, message) in turns.iter().zip(messages["messages"].as_array().unwrap()) {
         assert_eq!(turn["content"], message["content"]);
     }
     let signature = turns[1]["content"][0]["signature"].as_str().unwrap();
@@ -109,7 +76,7 @@ fn t7_a_process_that_is_killed_loses_a_second_at_most() {
     signal(&child, "KILL");
     child.wait().unwrap();
     let id = kept.ids().pop().unwrap();
-    let turns = kept.turns(&id);
+    let turns = kept.turns_of(&id);
     assert_eq!(turns[1]["state"], "interrupted");
     let text = turns[1]["content"][0]["text"].as_str().unwrap();
     assert!(before.len() > 100 && text.starts_with(&before), "{} of {} bytes", text.len(), before.len());
@@ -121,7 +88,7 @@ fn t7_an_answer_that_broke_is_kept_with_its_reason() {
     let (sim, kept) = (Sim::new(), Kept::new());
     let orders = "perennial-sim: fin@event=5";
     assert_eq!(kept.ask(&sim, &["-m", "claude-opus-4-6", "-H", orders, "Say hello"]).code, 5);
-    let turns = kept.turns(&kept.ids()[0]);
+    let turns = kept.turns_of(&kept.ids()[0]);
     assert_eq!(turns[1]["state"], "failed");
     assert!(turns[1]["error"]["message"].as_str().unwrap().contains("the connection was lost"));
     assert!(!turns[1]["content"][0]["text"].as_str().unwrap().is_empty());
