@@ -115,8 +115,20 @@ impl Pauses {
         #[cfg(unix)]
         {
             use rustix::process::{Signal, getpid, kill_process};
+            use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
+            // What is typed for the shell is to be seen, also where it is not for this process.
+            let stdin = std::io::stdin();
+            let modes = tcgetattr(&stdin).ok().filter(|modes| !modes.local_modes.contains(LocalModes::ECHO));
+            if let Some(quiet) = &modes {
+                let mut shown = quiet.clone();
+                shown.local_modes.insert(LocalModes::ECHO);
+                let _ = tcsetattr(&stdin, OptionalActions::Now, &shown);
+            }
             // What cannot be paused goes on.
             let _ = kill_process(getpid(), Signal::STOP);
+            if let Some(quiet) = &modes {
+                let _ = tcsetattr(&stdin, OptionalActions::Now, quiet);
+            }
         }
     }
 }

@@ -16,6 +16,7 @@ mod embedded;
 mod event_line;
 mod exit;
 mod explain;
+mod gateway;
 mod history;
 mod keys;
 mod ledger;
@@ -40,8 +41,8 @@ mod store;
 mod table;
 mod tail;
 mod usage;
-
 mod wishes;
+
 use std::process::ExitCode;
 use std::time::Duration;
 

@@ -61,15 +61,9 @@ pub(crate) async fn read(mut stream: MessageStream, form: &FormArgs) -> Run {
     }
     show.end(stream.transcript()).await?;
     if let Err(error) = &read {
-        let (words, exit) = verdict::failed(error);
+        let (words, exit) = words(error);
         show.begin_note();
-        match error.kind() {
-            // Nobody asked here, so nobody can ask again.
-            ErrorKind::Cancelled | ErrorKind::Interrupted | ErrorKind::Lost | ErrorKind::Truncated => {
-                say(error.what());
-            }
-            _ => say(words),
-        }
+        say(words);
         return Ok(exit);
     }
     match verdict::ended(&stream) {
@@ -83,6 +77,18 @@ pub(crate) async fn read(mut stream: MessageStream, form: &FormArgs) -> Run {
             say(words);
             Ok(Exit::Refused)
         }
+    }
+}
+
+/// What is said of a stream that failed and that somebody else makes, and the code.
+pub(crate) fn words(error: &perennial::Error) -> (String, Exit) {
+    let (words, exit) = verdict::failed(error);
+    match error.kind() {
+        // Nobody asked here, so nobody can ask again.
+        ErrorKind::Cancelled | ErrorKind::Interrupted | ErrorKind::Lost | ErrorKind::Truncated => {
+            (error.what().to_owned(), exit)
+        }
+        _ => (words, exit),
     }
 }
 

@@ -4,9 +4,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use perennial::{Client, ClientBuilder, Deadlines, MaxHops, RetryPolicy};
+use perennial::{Client, ClientBuilder, DEFAULT_BASE_URL, Deadlines, MaxHops, RetryPolicy};
+use reqwest::header::HeaderMap;
+use serde::Deserialize;
 
 use crate::exit::{Exit, Failure};
+use crate::gateway::{self, Gateway};
 use crate::recording::Tee;
 use crate::show::Paid;
 use crate::sim::SimulatorArgs;
@@ -15,6 +18,16 @@ use crate::{embedded, seconds};
 /// Said where nobody said whom to ask.
 const SIMULATED: &str =
     "no key and no base URL: the embedded simulator answers (set ANTHROPIC_API_KEY for the real thing)";
+
+/// So long a service may take to say that it is a gateway.
+const PATIENCE: Duration = Duration::from_secs(4);
+
+/// What a gateway says of itself, as far as it matters here.
+#[derive(Deserialize)]
+struct Session {
+    mode: String,
+    conversations: bool,
+}
 
 /// Whom to ask, and how patiently.
 #[derive(Debug, Args)]
@@ -60,9 +73,41 @@ impl ServiceArgs {
         self.tee_sse = Some(file);
     }
 
+    /// The gateway that answers, where one does that keeps conversations, and whether anybody is paid there. Whoever does not answer as one is none.
+    pub(crate) async fn gateway(&self) -> Result<Option<(Gateway, Paid)>, Failure> {
+        let url = self.base_url.clone().or_else(|| variable("ANTHROPIC_BASE_URL"));
+        let Some(url) = url.filter(|url| !self.sim && url.trim_end_matches('/') != DEFAULT_BASE_URL) else {
+            return Ok(None);
+        };
+        let mut headers = HeaderMap::new();
+        if let Some(key) = variable("ANTHROPIC_API_KEY") {
+            gateway::put(&mut headers, "x-api-key", key.trim())?;
+        } else if let Some(token) = variable("ANTHROPIC_AUTH_TOKEN") {
+            gateway::put(&mut headers, "authorization", &format!("Bearer {}", token.trim()))?;
+        }
+        let ours = variable("ANTHROPIC_CUSTOM_HEADERS").unwrap_or_default();
+        for header in ours.lines().filter(|line| !line.trim().is_empty()) {
+            let (name, value) = split(header)?;
+            gateway::put(&mut headers, name, value)?;
+        }
+        for header in &self.headers {
+            let (name, value) = split(header)?;
+            gateway::put(&mut headers, name, value)?;
+        }
+        let gateway = Gateway::as_service(&url, headers)?;
+        let session = tokio::time::timeout(PATIENCE, gateway.get::<Session>("/v1/session")).await;
+        let session = session.ok().and_then(Result::ok).filter(|session| session.conversations);
+        Ok(session.map(|session| (gateway, if session.mode == "sim" { Paid::Nobody } else { Paid::Service })))
+    }
+
+    /// Whether the stream of each answer is read as the service sends it.
+    pub(crate) fn wants_the_service_itself(&self) -> bool {
+        self.tee_sse.is_some() || self.recover > 0
+    }
+
     /// Makes the client, and starts the simulator where that is asked.
     pub(crate) async fn open(&self) -> Result<Service, Failure> {
-        let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+        let set = |name: &str| variable(name).is_some();
         let keyed = set("ANTHROPIC_API_KEY") || set("ANTHROPIC_AUTH_TOKEN");
         let addressed = self.base_url.is_some() || set("ANTHROPIC_BASE_URL");
         let simulated = self.sim || !(keyed || addressed);
@@ -79,10 +124,8 @@ impl ServiceArgs {
             (None, None) => ClientBuilder::from_env().map_err(wrong)?,
         };
         for header in &self.headers {
-            let (name, value) = header.split_once(':').ok_or_else(|| {
-                Failure::new(Exit::Usage, format!("--header `{header}` is not `NAME: VALUE`"))
-            })?;
-            builder = builder.header(name.trim(), value.trim());
+            let (name, value) = split(header)?;
+            builder = builder.header(name, value);
         }
         if self.recover > 0 {
             builder = builder.continuing(MaxHops(self.recover));
@@ -100,4 +143,16 @@ impl ServiceArgs {
             _simulator: simulator,
         })
     }
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.trim().is_empty())
+}
+
+/// Name and value of a header.
+fn split(header: &str) -> Result<(&str, &str), Failure> {
+    let (name, value) = header
+        .split_once(':')
+        .ok_or_else(|| Failure::new(Exit::Usage, format!("--header `{header}` is not `NAME: VALUE`")))?;
+    Ok((name.trim(), value.trim()))
 }

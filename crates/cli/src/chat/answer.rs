@@ -1,42 +1,65 @@
 //! One answer: asked for, shown while it comes, kept.
 
+use std::convert::Infallible;
 use std::io::Write as _;
 
+use perennial::{MessageStream, StopReason, Transcript};
 use perennial_history::{Content, NewTurn, Role, Turn};
 use serde_json::{Value, json};
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
+use super::command::{Command, Input};
 use super::session::Session;
-use super::{Flow, LAST_WORDS, lines};
+use super::typed::Typed;
+use super::{Flow, LAST_WORDS, browser, lines};
 use crate::exit::{Exit, Failure, say};
-use crate::history::failure;
 use crate::listen::Signals;
-use crate::question;
-use crate::record::{self, Ending, Recorder};
+use crate::reading;
+use crate::record::{Ending, Recorder};
 use crate::show::verdict::{self, Verdict};
 use crate::show::{self, Delivery, Show};
+
+/// An answer that comes, and who keeps it.
+pub(super) struct Coming {
+    pub(super) stream: MessageStream,
+    pub(super) keeper: Keeper,
+}
+
+pub(super) enum Keeper {
+    /// This process.
+    Here(Recorder),
+    /// The gateway, as this turn. It goes on whether anybody reads here or not.
+    There(String),
+}
+
+/// What is asked.
+pub(super) enum Question<'a> {
+    New(&'a str),
+    /// Another answer to the last of the turns, beside this one.
+    Again(Option<&'a str>),
+}
 
 impl Session {
     /// What the user says, and the answer to it.
     pub(super) async fn ask(&mut self, words: &str, signals: &mut Signals) -> Result<Flow, Failure> {
         let before = self.branch().await?;
-        let question = NewTurn::user(Content::text(words));
-        self.answer(&before, Some(question), &json!(words), signals).await
+        self.answer(&before, Question::New(words), &json!(words), signals).await
     }
 
     /// Another answer to the last question.
     pub(super) async fn retry(&mut self, signals: &mut Signals) -> Result<Flow, Failure> {
-        let (before, question) = self.last_question().await?;
+        let Last { before, question, answer } = self.last_question().await?;
         let content: Value = serde_json::from_str(question.content.as_str())
             .map_err(|error| Failure::new(Exit::Other, format!("the question cannot be read: {error}")))?;
         let mut branch = before;
         // The question stands already: only its answer is new.
         branch.push(question);
-        self.answer(&branch, None, &content, signals).await
+        self.answer(&branch, Question::Again(answer.as_deref()), &content, signals).await
     }
 
     /// The last question, changed in an editor, on a branch of its own.
     pub(super) async fn edit(&mut self, signals: &mut Signals) -> Result<Flow, Failure> {
-        let (before, question) = self.last_question().await?;
+        let Last { before, question, .. } = self.last_question().await?;
         let said = question.content.visible_text();
         let file = lines::draft(self.history_of_lines().as_deref());
         let changed = edited(&file, &said);
@@ -47,111 +70,200 @@ impl Session {
             say("nothing was changed, so nothing is asked");
             return Ok(Flow::On);
         }
-        let question = NewTurn::user(Content::text(words));
-        self.answer(&before, Some(question), &json!(words), signals).await
+        self.answer(&before, Question::New(words), &json!(words), signals).await
     }
 
-    /// The last thing that the user said on this branch, and what stood before it.
-    async fn last_question(&self) -> Result<(Vec<Turn>, Turn), Failure> {
-        let mut branch = self.branch().await?;
-        while let Some(turn) = branch.pop() {
+    /// The last thing that the user said on this branch, and what stands around it.
+    async fn last_question(&self) -> Result<Last, Failure> {
+        let mut before = self.branch().await?;
+        let mut answer = None;
+        while let Some(turn) = before.pop() {
             if turn.role == Role::User && turn.by.is_none() {
-                return Ok((branch, turn));
+                return Ok(Last { before, question: turn, answer });
             }
+            answer = Some(turn.id);
         }
         Err(Failure::new(Exit::Usage, "nothing was asked yet"))
     }
 
-    /// `branch` is what stands before the answer, without `question`, if that is new; `content` is what the user says last.
+    /// `branch` is what stands before the answer, without a question that is new; `content` is what the user says last.
     async fn answer(
         &mut self,
         branch: &[Turn],
-        question: Option<NewTurn>,
+        question: Question<'_>,
         content: &Value,
         signals: &mut Signals,
     ) -> Result<Flow, Failure> {
-        let wrong = |error: perennial_history::Error| failure(&error);
         if branch.last().is_some_and(|turn| !turn.state.is_end()) {
-            let message = "the last answer of this conversation is still being written, by another process";
+            let message = "the last answer of this conversation still comes; chat -c shows it, once this process has ended";
             return Err(Failure::new(Exit::Usage, message));
         }
-        let before = if question.is_some() { branch } else { &branch[..branch.len().saturating_sub(1)] };
-        let messages = record::messages(before, content).map_err(|error| {
-            Failure::new(Exit::Other, format!("the conversation cannot be read: {error}"))
-        })?;
-        let request = question::request(&self.settings, messages)?;
-        let body = request.body().map_err(|error| Failure::new(Exit::Usage, error))?;
+        let coming = self.begin(branch, question, content).await?;
+        self.follow(coming, signals).await
+    }
 
-        let conversation = self.conversation().await?;
-        let parent = branch.last().map(|turn| turn.id.clone());
-        let answer = NewTurn::assistant(&self.settings.model);
-        let turn = answer.id.clone();
-        let new: Vec<NewTurn> = question.into_iter().chain([answer]).collect();
-        self.of().append(&conversation.id, parent.as_deref(), &new).await.map_err(wrong)?;
+    /// Shows the answer that comes, and those that its tools lead to.
+    pub(super) async fn follow(
+        &mut self,
+        mut coming: Coming,
+        signals: &mut Signals,
+    ) -> Result<Flow, Failure> {
+        loop {
+            let asked = match &coming.keeper {
+                Keeper::There(turn) => Some(turn.clone()),
+                Keeper::Here(_) => None,
+            };
+            let (flow, wants_tools) = self.show(coming, signals).await?;
+            match asked.filter(|_| wants_tools && flow == Flow::On) {
+                Some(turn) => match self.step_behind(&turn, signals).await? {
+                    Some(step) => coming = step,
+                    None => return Ok(flow),
+                },
+                None => return Ok(flow),
+            }
+        }
+    }
 
-        let mut recorder = Some(Recorder::over(self.of().clone(), turn));
+    /// Shows one answer to its end; whether it ended since it wants tools.
+    async fn show(&mut self, coming: Coming, signals: &mut Signals) -> Result<(Flow, bool), Failure> {
+        let Coming { mut stream, keeper } = coming;
+        let (asked, mut recorder) = match keeper {
+            Keeper::Here(recorder) => (None, Some(recorder)),
+            Keeper::There(turn) => (Some(turn), None),
+        };
         let mut show = Show::new(self.look, Delivery::AsItComes);
-        let mut stream = self.service.client.messages().stream(body);
+        let (aside, asides) = unbounded_channel();
+        show.hear(asides);
         space(&self.look);
-        let hears = |transcript: &perennial::Transcript| {
+        let hears = |transcript: &Transcript| {
             if let Some(recorder) = &mut recorder {
                 recorder.hear(transcript);
             }
         };
+        let mut typed = if self.is_edited { Typed::listen() } else { None };
         let read = tokio::select! {
             read = show::read(&mut stream, &mut show, hears) => Some(read),
             () = signals.next() => None,
+            never = self.listen(typed.as_mut(), &aside) => match never {},
         };
-        let ending = match &read {
-            None => Ending::Stopped,
-            Some(Ok(Ok(()))) => Ending::Whole,
-            Some(Ok(Err(error))) => Ending::Failed(error),
-            Some(Err(_)) => Ending::Interrupted,
-        };
-        let cost = self.service.paid.cost(&stream);
+        if let Some(typed) = typed {
+            self.typed.extend(typed.end().into_iter().filter(|line| !line.is_empty()));
+        }
         let kept = async {
-            match recorder.take() {
-                Some(recorder) => recorder.end(&stream, ending, cost).await,
-                None => Ok(String::new()),
+            match (recorder, &asked, &read) {
+                (Some(recorder), ..) => {
+                    let ending = match &read {
+                        None => Ending::Stopped,
+                        Some(Ok(Ok(()))) => Ending::Whole,
+                        Some(Ok(Err(error))) => Ending::Failed(error),
+                        Some(Err(_)) => Ending::Interrupted,
+                    };
+                    let cost = self.service.paid.cost(&stream);
+                    let kept = recorder.end(&stream, ending, cost).await;
+                    kept.map(drop).map_err(|why| format!("the answer is not kept: {why}"))
+                }
+                (None, Some(turn), None) => {
+                    let stopped = self.stop(turn).await;
+                    stopped.map_err(|failure| format!("the answer goes on: {}", failure.line()))
+                }
+                _ => Ok(()),
             }
         };
         // A second Ctrl-C does not wait for the history.
         let kept = tokio::select! {
             kept = kept => kept,
-            () = signals.next() => return Ok(Flow::Leave(Exit::Interrupted)),
+            () = signals.next() => return Ok((Flow::Leave(Exit::Interrupted), false)),
+        };
+        let Some(read) = read else {
+            drop(tokio::time::timeout(LAST_WORDS, show.end(stream.transcript())).await);
+            show.note(&kept.err().unwrap_or_else(|| "stopped; what came is kept".to_owned()));
+            self.typed.clear();
+            space(&self.look);
+            return Ok((Flow::Stopped, false));
         };
         if let Err(why) = kept {
-            show.note(&format!("the answer is not kept: {why}"));
+            show.note(&why);
         }
-        let flow = match read {
-            None => {
-                drop(tokio::time::timeout(LAST_WORDS, show.end(stream.transcript())).await);
-                show.note("stopped; what came is kept");
-                Flow::Stopped
-            }
-            Some(read) => {
-                let read = read?;
-                show.end(stream.transcript()).await?;
-                match &read {
-                    Ok(()) => match verdict::ended(&stream) {
-                        Verdict::Whole => {}
-                        Verdict::Note(words) | Verdict::Cut(words) | Verdict::Refused(words) => {
-                            show.note(&words);
-                        }
-                    },
-                    Err(error) => {
-                        show.begin_note();
-                        say(verdict::failed(error).0);
+        let read = read?;
+        show.end(stream.transcript()).await?;
+        let mut wants_tools = false;
+        match &read {
+            Ok(()) => {
+                wants_tools = stream.transcript().message().stop_reason == Some(StopReason::ToolUse);
+                match verdict::ended(&stream) {
+                    Verdict::Whole => {}
+                    // The gateway runs it.
+                    Verdict::Note(_) if wants_tools && asked.is_some() => {}
+                    Verdict::Note(words) | Verdict::Cut(words) | Verdict::Refused(words) => {
+                        show.note(&words);
                     }
                 }
-                if self.tells_usage {
-                    show.footer(&stream, self.service.paid, read.is_err());
-                }
-                Flow::On
             }
-        };
+            Err(error) => {
+                show.begin_note();
+                say(if asked.is_some() { reading::words(error).0 } else { verdict::failed(error).0 });
+            }
+        }
+        if self.tells_usage {
+            show.footer(&stream, self.service.paid, read.is_err());
+        }
         space(&self.look);
-        Ok(flow)
+        Ok((Flow::On, wants_tools))
+    }
+
+    /// Takes what is typed while an answer comes. A page is opened at once; everything else waits for its end.
+    async fn listen(&mut self, typed: Option<&mut Typed>, aside: &UnboundedSender<String>) -> Infallible {
+        let Some(typed) = typed else { return std::future::pending().await };
+        loop {
+            let line = typed.next().await;
+            let words = match Input::read(&line) {
+                Input::Nothing => continue,
+                Input::Command(Command::Open) => match self.show_page() {
+                    Ok(words) => words,
+                    Err(failure) => failure.line().to_owned(),
+                },
+                _ => {
+                    let words = format!("after this answer: {line}");
+                    self.typed.push_back(line);
+                    words
+                }
+            };
+            // Whoever shows the answer is there as long as this is.
+            drop(aside.send(words));
+        }
+    }
+
+    /// `/open`: the page of this conversation, in the browser; says where it is.
+    pub(super) fn show_page(&self) -> Result<String, Failure> {
+        let page = match &self.conversation {
+            Some(conversation) => self.book.page(&conversation.id),
+            None => return Err(Failure::new(Exit::Usage, "nothing was said yet, so there is no page")),
+        };
+        let page = page.ok_or_else(|| {
+            let message = "this conversation is kept in this terminal and has no page; one that a gateway answers has, without -n, -o, \
+                           --recover and --tee-sse: perennial serve, and chat --base-url http://127.0.0.1:8787";
+            Failure::new(Exit::Usage, message)
+        })?;
+        let is_open = browser::open(&page);
+        let what = if is_open { "the browser has it too" } else { "the same in a browser" };
+        Ok(format!("{what}: {page}; in another terminal: perennial attach {page}"))
+    }
+}
+
+/// The last thing that the user said, what stands before it, and the turn behind it.
+struct Last {
+    before: Vec<Turn>,
+    question: Turn,
+    answer: Option<String>,
+}
+
+impl Question<'_> {
+    /// As a turn of the user's, where it is new.
+    pub(super) fn turn(&self) -> Option<NewTurn> {
+        match self {
+            Self::New(words) => Some(NewTurn::user(Content::text(words))),
+            Self::Again(_) => None,
+        }
     }
 }
 

@@ -11,7 +11,8 @@ pub(super) enum Command {
     Branch(Option<String>),
     Usage,
     Save(Option<String>),
-    Open(Option<String>),
+    Open,
+    Chats(Option<String>),
     New,
     Copy,
     Quit,
@@ -28,7 +29,7 @@ pub(super) enum Input {
 }
 
 /// As `/help` shows them.
-pub(super) const HELP: [(&str, &str); 13] = [
+pub(super) const HELP: [(&str, &str); 14] = [
     ("/help", "this"),
     ("/model [NAME]", "the model of the next answers"),
     ("/system [TEXT]", "the system prompt from now on; `-` takes it away"),
@@ -37,7 +38,8 @@ pub(super) const HELP: [(&str, &str); 13] = [
     ("/branch [N]", "the branches, or go to one of them"),
     ("/usage", "tokens and cost of this conversation"),
     ("/save FILE", "write this branch as markdown, or everything as JSON (FILE.json)"),
-    ("/open [ID]", "the conversations, or go on with one of them"),
+    ("/open", "this conversation in the browser, an answer that comes included"),
+    ("/chats [ID]", "the conversations, or go on with one of them"),
     ("/new", "begin another conversation"),
     ("/copy", "put the last answer on the clipboard of the terminal"),
     ("/quit", "leave; so do Ctrl-D, and Ctrl-C twice"),
@@ -64,7 +66,8 @@ impl Input {
             "branch" => Command::Branch(rest),
             "usage" => Command::Usage,
             "save" => Command::Save(rest),
-            "open" => Command::Open(rest),
+            "open" => Command::Open,
+            "chats" => Command::Chats(rest),
             "new" => Command::New,
             "copy" => Command::Copy,
             "quit" | "exit" => Command::Quit,

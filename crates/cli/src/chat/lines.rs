@@ -17,7 +17,7 @@ use tokio::runtime::Runtime;
 
 use crate::exit::{Exit, Failure};
 use crate::listen::Signals;
-use crate::output;
+use crate::{output, store};
 
 /// So many lines are remembered for the arrow keys.
 const REMEMBERED: usize = 1_000;
@@ -159,8 +159,10 @@ pub(super) fn draft(beside: Option<&std::path::Path>) -> PathBuf {
     }
 }
 
-/// Makes the file for its owner only, if it is not there.
+/// Makes the file, and the folder for it, for their owner only, if they are not there.
 pub(super) fn private(file: &std::path::Path) -> io::Result<()> {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+    folder.map_or(Ok(()), store::make_private)?;
     let mut options = std::fs::OpenOptions::new();
     options.append(true).create(true);
     #[cfg(unix)]

@@ -1,12 +1,16 @@
 //! `perennial chat`: a conversation in a terminal, kept as it goes.
 //!
-//! Between two lines nothing runs but the editor of the line; while an answer comes, nothing reads the keyboard but Ctrl-C. So what is shown
-//! is what `ask` shows, and the screen is never drawn by two.
+//! Between two lines nothing runs but the editor of the line; while an answer comes, the terminal collects what is typed without showing it. So
+//! what is shown is what `ask` shows, and the screen is never drawn by two.
 
 mod answer;
+mod begun;
+mod book;
+mod browser;
 mod command;
 mod lines;
 mod session;
+mod typed;
 mod words;
 
 use std::sync::Arc;
@@ -16,6 +20,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use clap::Args;
+use tokio::runtime::Runtime;
 
 use self::command::{Command, Input};
 use self::lines::{Line, Lines};
@@ -83,22 +88,8 @@ pub(crate) fn run(args: &ChatArgs) -> Run {
     let mut lines = Lines::new(session.history_of_lines(), leaving)?;
     session.greet(lines.are_edited());
     let mut is_armed = false;
+    let mut flow = wait(&runtime, async |signals| session.rejoin(signals).await)?;
     let exit = loop {
-        let flow = match lines.next(&runtime)? {
-            Line::Text(text) => {
-                is_armed = false;
-                // What is waited for can be stopped; the editor of a line takes Ctrl-C as a key.
-                let done = runtime.block_on(async {
-                    let mut signals = Signals::catch()?;
-                    session.take(Input::read(&text), &mut signals).await
-                });
-                done.or_else(Failure::said)?
-            }
-            Line::Interrupted if is_armed => Flow::Leave(Exit::Interrupted),
-            Line::Interrupted => Flow::Stopped,
-            Line::Left => Flow::Leave(Exit::Interrupted),
-            Line::End => Flow::Leave(Exit::Done),
-        };
         match flow {
             Flow::On => {}
             Flow::Stopped => {
@@ -107,10 +98,36 @@ pub(crate) fn run(args: &ChatArgs) -> Run {
             }
             Flow::Leave(exit) => break exit,
         }
+        let line = match session.typed_before() {
+            Some(line) => line,
+            None => lines.next(&runtime)?,
+        };
+        flow = match line {
+            Line::Text(text) => {
+                is_armed = false;
+                wait(&runtime, async |signals| session.take(Input::read(&text), signals).await)?
+            }
+            Line::Interrupted if is_armed => Flow::Leave(Exit::Interrupted),
+            Line::Interrupted => Flow::Stopped,
+            Line::Left => Flow::Leave(Exit::Interrupted),
+            Line::End => Flow::Leave(Exit::Done),
+        };
     };
     runtime.block_on(session.close());
     runtime.shutdown_timeout(LAST_WORDS);
     Ok(exit)
+}
+
+/// What is waited for can be stopped; the editor of a line takes Ctrl-C as a key.
+fn wait(
+    runtime: &Runtime,
+    work: impl AsyncFnOnce(&mut Signals) -> Result<Flow, Failure>,
+) -> Result<Flow, Failure> {
+    let done = runtime.block_on(async {
+        let mut signals = Signals::catch()?;
+        work(&mut signals).await
+    });
+    done.or_else(Failure::said)
 }
 
 /// Once a signal of an answer was caught, no later one ends this process by itself: this tells the editor of a line.
@@ -128,6 +145,11 @@ async fn leave(leaving: Arc<AtomicBool>) {
 }
 
 impl ChatArgs {
+    /// Whether the conversation can be one that a gateway keeps: there are none with other fields of the request, and none that nobody keeps.
+    fn is_for_a_gateway(&self) -> bool {
+        !self.no_log && self.options.is_empty() && !self.service.wants_the_service_itself()
+    }
+
     fn wishes(&self) -> Wishes {
         Wishes { thinking: self.thinking, ..self.look.wishes() }
     }

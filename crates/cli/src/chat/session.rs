@@ -1,16 +1,19 @@
 //! A session: the conversation that goes on, and what the next request is to be like.
 
+use std::collections::VecDeque;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use perennial_history::{Conversation, Conversations, Document, Json, NewConversation, Patch, Query, Turn};
+use perennial_history::{Conversation, Patch, State, Turn};
 use serde_json::{Value, json};
 
-use super::ChatArgs;
+use super::book::Book;
 use super::command::Command;
-use super::words;
+use super::lines::Line;
+use super::{ChatArgs, Flow, words};
 use crate::exit::{Exit, Failure, say};
-use crate::history::{Opened, Place, failure};
+use crate::history::{Opened, Place};
+use crate::listen::Signals;
 use crate::logs::shown;
 use crate::output::{self, Answer};
 use crate::question::{DEFAULT_MAX_TOKENS, DEFAULT_MODEL, Settings};
@@ -22,7 +25,7 @@ use crate::show::{Look, Paid};
 const LISTED: usize = 10;
 
 pub(super) struct Session {
-    opened: Opened,
+    pub(super) book: Book,
     /// The file for the arrow keys, where anything is kept.
     lines: Option<PathBuf>,
     /// `None` until something is said.
@@ -32,6 +35,10 @@ pub(super) struct Session {
     pub(super) look: Look,
     /// Whether each answer's figures are said.
     pub(super) tells_usage: bool,
+    /// Whether somebody types, in a terminal.
+    pub(super) is_edited: bool,
+    /// Lines that were typed while an answer came.
+    pub(super) typed: VecDeque<String>,
 }
 
 impl Session {
@@ -40,16 +47,24 @@ impl Session {
         let goes_on = args.goes_on || args.cid.is_some();
         let is_kept = place.is_on() && !args.no_log;
         let lines = if is_kept { Some(beside(place.file()?, "-lines")) } else { None };
-        let (opened, conversation) = if goes_on {
-            let past = Past::find(&place, args.cid.as_deref()).await?;
-            (past.opened, Some(past.conversation))
-        } else if is_kept {
-            (place.open().await?, None)
-        } else {
-            (Opened::in_memory().await?, None)
+        let mut service = args.service.open().await?;
+        let gateway = if is_kept && args.is_for_a_gateway() { args.service.gateway().await? } else { None };
+        let (book, conversation) = match gateway {
+            Some((gateway, paid)) => {
+                service.paid = paid;
+                let book = Book::There(gateway);
+                let found = if goes_on { Some(book.find(args.cid.as_deref()).await?) } else { None };
+                (book, found)
+            }
+            None if goes_on => {
+                let past = Past::find(&place, args.cid.as_deref()).await?;
+                (Book::Here(past.opened), Some(past.conversation))
+            }
+            None if is_kept => (Book::Here(place.open().await?), None),
+            None => (Book::Here(Opened::in_memory().await?), None),
         };
         let mut session = Self {
-            opened,
+            book,
             lines,
             conversation: None,
             settings: Settings {
@@ -60,9 +75,11 @@ impl Session {
                 schema: None,
                 options: args.options.clone(),
             },
-            service: args.service.open().await?,
+            service,
             look: Look::of(&args.wishes()),
             tells_usage: args.usage,
+            is_edited: false,
+            typed: VecDeque::new(),
         };
         if let Some(conversation) = conversation {
             let named = (args.model.clone(), args.system.clone());
@@ -74,14 +91,42 @@ impl Session {
         Ok(session)
     }
 
+    /// The next of the lines that were typed while an answer came, shown now, since it was not then.
+    pub(super) fn typed_before(&mut self) -> Option<Line> {
+        let line = self.typed.pop_front()?;
+        tell(&format!("> {line}"));
+        Some(Line::Text(line))
+    }
+
+    /// Shows the answer that still comes in this conversation, where a gateway makes one.
+    pub(super) async fn rejoin(&mut self, signals: &mut Signals) -> Result<Flow, Failure> {
+        if matches!(self.book, Book::Here(_)) {
+            return Ok(Flow::On);
+        }
+        match self.branch().await?.pop().filter(|turn| turn.state == State::Running) {
+            Some(turn) => {
+                let coming = self.coming(turn)?;
+                self.follow(coming, signals).await
+            }
+            None => Ok(Flow::On),
+        }
+    }
+
     /// The file of earlier lines.
     pub(super) fn history_of_lines(&self) -> Option<PathBuf> {
         self.lines.clone()
     }
 
     /// What a reader should know before the first line.
-    pub(super) fn greet(&self, is_edited: bool) {
-        if let Some(notice) = self.service.notice {
+    pub(super) fn greet(&mut self, is_edited: bool) {
+        self.is_edited = is_edited;
+        if let Book::There(gateway) = &self.book {
+            let simulated = if self.service.paid == Paid::Nobody { ", by its simulator" } else { "" };
+            say(format_args!(
+                "the gateway at {} answers{simulated}, and keeps what is said",
+                gateway.url("")
+            ));
+        } else if let Some(notice) = self.service.notice {
             say(notice);
         } else if self.service.paid == Paid::Nobody {
             say("the embedded simulator answers");
@@ -94,22 +139,11 @@ impl Session {
         }
     }
 
-    pub(super) fn of(&self) -> &Conversations {
-        &self.opened.conversations
-    }
-
-    /// The conversation, made if nothing was said yet; as it stands in the history now.
+    /// The conversation, made if nothing was said yet; as it stands now.
     pub(super) async fn conversation(&mut self) -> Result<Conversation, Failure> {
-        let wrong = |error| failure(&error);
         let conversation = match &self.conversation {
-            Some(conversation) => self.of().get(&conversation.id).await.map_err(wrong)?,
-            None => {
-                let mut new = NewConversation::with_model(&self.settings.model);
-                new.system.clone_from(&self.settings.system);
-                let lasting = json!({"thinking": self.settings.thinking, "options": self.settings.options});
-                new.settings = Json::of(&lasting).map_err(wrong)?;
-                self.of().create(&new).await.map_err(wrong)?
-            }
+            Some(conversation) => self.book.get(&conversation.id).await?,
+            None => self.book.create(&self.settings).await?,
         };
         self.conversation = Some(conversation.clone());
         Ok(conversation)
@@ -117,11 +151,8 @@ impl Session {
 
     /// The turns of the branch that is spoken on.
     pub(super) async fn branch(&self) -> Result<Vec<Turn>, Failure> {
-        let Some(conversation) = &self.conversation else { return Ok(Vec::new()) };
-        let wrong = |error| failure(&error);
-        let conversation = self.of().get(&conversation.id).await.map_err(wrong)?;
-        match &conversation.head {
-            Some(head) => self.of().path(head).await.map_err(wrong),
+        match &self.conversation {
+            Some(conversation) => self.book.branch(&conversation.id).await,
             None => Ok(Vec::new()),
         }
     }
@@ -130,12 +161,11 @@ impl Session {
         if let Some(conversation) = self.conversation.as_ref().filter(|_| self.lines.is_some()) {
             say(format_args!("{}: chat -c goes on", conversation.id));
         }
-        self.opened.close().await;
+        self.book.close().await;
     }
 
     /// The commands that ask nobody.
     pub(super) async fn set(&mut self, command: Command) -> Result<(), Failure> {
-        let wrong = |error| failure(&error);
         match command {
             Command::Help => tell(&words::help()),
             Command::Model(None) => tell(&self.settings.model),
@@ -167,19 +197,18 @@ impl Session {
                 let (Some(chosen), Some(conversation)) = (chosen, &self.conversation) else {
                     return Err(Failure::new(Exit::Usage, "there is no such branch; /branch lists them"));
                 };
-                self.of().set_head(&conversation.id, &chosen.id).await.map_err(wrong)?;
+                self.book.patch(&conversation.id, &Patch::head(&chosen.id)).await?;
                 tell(&words::exchange(&self.branch().await?));
             }
             Command::Usage => tell(&words::usage(&self.turns().await?, self.service.paid)),
             Command::Save(file) => self.save(file.as_deref()).await?,
-            Command::Open(None) => {
-                let mut query = Query::default();
-                query.limit = LISTED;
-                let page = self.of().list(&query).await.map_err(wrong)?;
-                tell(&shown::list(&page.data));
-            }
-            Command::Open(Some(id)) => {
-                let conversation = self.of().find(&id).await.map_err(wrong)?;
+            Command::Open => say(self.show_page()?),
+            Command::Chats(None) => match &*self.book.list(LISTED).await? {
+                [] => tell("there is no conversation yet"),
+                listed => tell(&shown::list(listed)),
+            },
+            Command::Chats(Some(id)) => {
+                let conversation = self.book.find(Some(&id)).await?;
                 self.go_on(conversation);
                 tell(&words::exchange(&self.branch().await?));
             }
@@ -210,19 +239,18 @@ impl Session {
 
     async fn patch(&mut self, patch: &Patch) -> Result<(), Failure> {
         let Some(conversation) = &self.conversation else { return Ok(()) };
-        let patched = self.of().patch(&conversation.id, patch).await.map_err(|error| failure(&error))?;
-        self.conversation = Some(patched);
+        self.conversation = Some(self.book.patch(&conversation.id, patch).await?);
         Ok(())
     }
 
     async fn turns(&self) -> Result<Vec<Turn>, Failure> {
         let Some(conversation) = &self.conversation else { return Ok(Vec::new()) };
-        self.of().turns(&conversation.id).await.map_err(|error| failure(&error))
+        self.book.turns(&conversation.id).await
     }
 
     async fn head(&self) -> Result<Option<String>, Failure> {
         let Some(conversation) = &self.conversation else { return Ok(None) };
-        Ok(self.of().get(&conversation.id).await.map_err(|error| failure(&error))?.head)
+        Ok(self.book.get(&conversation.id).await?.head)
     }
 
     async fn save(&self, file: Option<&str>) -> Result<(), Failure> {
@@ -232,12 +260,10 @@ impl Session {
         let Some(conversation) = &self.conversation else {
             return Err(Failure::new(Exit::Usage, "nothing was said yet"));
         };
-        let wrong = |error| failure(&error);
         let text = if Path::new(file).extension().is_some_and(|ending| ending.eq_ignore_ascii_case("json")) {
-            let exported = self.of().exported(&conversation.id).await.map_err(wrong)?;
-            Document::new(vec![exported]).to_json().map_err(wrong)?
+            self.book.exported(&conversation.id).await?
         } else {
-            let conversation = self.of().get(&conversation.id).await.map_err(wrong)?;
+            let conversation = self.book.get(&conversation.id).await?;
             shown::conversation(&conversation, &self.branch().await?)
         };
         // What is there is somebody's.

@@ -87,11 +87,13 @@ async fn meanwhile<T>(
     show: &mut Show,
     pauses: &mut Pauses,
 ) -> Result<Option<T>, Failure> {
+    let due = show.due();
     tokio::select! {
         biased;
         next = next => return Ok(Some(next)),
         () = pauses.next() => show.pause(),
-        () = tokio::time::sleep_until(show.due()) => show.tick().await?,
+        words = show.aside() => show.note(&words),
+        () = tokio::time::sleep_until(due) => show.tick().await?,
     }
     Ok(None)
 }

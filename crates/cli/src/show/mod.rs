@@ -25,6 +25,7 @@ use std::time::Duration;
 
 use perennial::{MessageStream, StreamEvent, Transcript};
 use perennial_protocol::ContentBlock;
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::Instant;
 
 use self::doing::Doing;
@@ -62,6 +63,8 @@ pub(crate) struct Show {
     drawn: Instant,
     /// The present silence was told of in a line.
     told: bool,
+    /// What others have to say beside the answer.
+    asides: Option<UnboundedReceiver<String>>,
 }
 
 impl Show {
@@ -80,6 +83,23 @@ impl Show {
             alive: now,
             drawn: now,
             told: false,
+            asides: None,
+        }
+    }
+
+    /// What comes from there is said in lines beside the answer.
+    pub(crate) fn hear(&mut self, asides: UnboundedReceiver<String>) {
+        self.asides = Some(asides);
+    }
+
+    /// The next of what others have to say.
+    async fn aside(&mut self) -> String {
+        match &mut self.asides {
+            Some(asides) => match asides.recv().await {
+                Some(words) => words,
+                None => std::future::pending().await,
+            },
+            None => std::future::pending().await,
         }
     }
 

@@ -118,7 +118,7 @@ fn lines_commands_and_conversations() {
     let kept = Kept::new();
     let (markdown, json) = (kept.folder.path().join("x.md"), kept.folder.path().join("x.json"));
     let lines = format!(
-        "one \\\ntwo\n//slash\n/model claude-opus-5-5\nHi\n/nonsense\n/help\n/save {}\n/save {}\n/save {}\n/new\nOther\n/open\n/copy\n/quit\nnever\n",
+        "one \\\ntwo\n//slash\n/model claude-opus-5-5\nHi\n/nonsense\n/help\n/save {}\n/save {}\n/save {}\n/new\nOther\n/chats\n/copy\n/quit\nnever\n",
         markdown.display(),
         json.display(),
         json.display()
@@ -142,7 +142,7 @@ fn lines_commands_and_conversations() {
     assert!(std::fs::read_to_string(&markdown).unwrap().starts_with("# one"));
     // By the beginning of its id.
     let id = saved["conversations"][0]["conversation"]["id"].as_str().unwrap();
-    let ran = kept.chat(&[], &format!("/open {id}\n/model\nmore\n"));
+    let ran = kept.chat(&[], &format!("/chats {id}\n/model\nmore\n"));
     assert!(ran.err.contains("claude-opus-5-5"), "{}", ran.err);
     assert_eq!(kept.turns().len(), 8);
 }

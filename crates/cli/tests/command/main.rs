@@ -17,4 +17,5 @@ mod rig;
 mod services;
 mod shell;
 mod streams;
+mod there;
 mod tls;

@@ -157,3 +157,38 @@ fn a_line_can_be_written_in_an_editor() {
     assert_eq!(pane.end(), 0);
     assert!(shown(&history).contains("run \\\nthis"), "{}", shown(&history));
 }
+
+#[test]
+fn what_is_typed_while_an_answer_comes_waits_for_its_end_and_does_not_stand_in_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let history = folder.path().join("history.db");
+    let Some(mut pane) = chat(&history, "--pace ttft=10ms,tps=40,jitter=0,burst=1") else { return };
+    prompt(&mut pane, 1);
+    say(&pane, "Tell me about tides");
+    pane.wait_for("Tides");
+    say(&pane, "/open");
+    pane.wait_for("has no page");
+    say(&pane, "My name is Ada.");
+    pane.wait_for("after this answer: My name is Ada.");
+    pane.wait_for("> My name is Ada.");
+    prompt(&mut pane, 2);
+    let screen = pane.screen();
+    let plain: String = screen.lines().filter(|line| !line.starts_with("perennial: ")).collect();
+    assert!(!plain.contains("/open"), "{screen}");
+    let (before, asked) = plain.split_once("My name is Ada.").unwrap();
+    assert!(before.ends_with("> ") && !asked.is_empty(), "{screen}");
+    // Of an answer that is stopped what waits is dropped, and what is typed is seen again.
+    say(&pane, "Tell me about rivers");
+    pane.wait_for("Rivers");
+    say(&pane, "never asked");
+    pane.wait_for("after this answer: never asked");
+    pane.press("C-c");
+    prompt(&mut pane, 3);
+    pane.press("C-d");
+    assert_eq!(pane.end(), 0);
+    assert!(!shown(&history).contains("never asked"), "{}", shown(&history));
+    let terminal = pane.tmux(&["display-message", "-p", "#{pane_tty}"]);
+    let ran = Command::new("stty").args(["-F", terminal.trim(), "-a"]).output().unwrap();
+    let modes = String::from_utf8(ran.stdout).unwrap();
+    assert!(modes.split_whitespace().any(|mode| mode == "echo"), "{modes}");
+}

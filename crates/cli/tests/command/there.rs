@@ -1,0 +1,208 @@
+//! `perennial chat` where a gateway answers: the gateway keeps the conversation, and every other face of it has the same one.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::process::{Child, ChildStdout, Stdio};
+
+use serde_json::Value;
+
+use crate::rig::{Kept, Ran, Service, perennial, run, signal};
+use crate::services::request;
+
+/// Slow enough to come to in the middle.
+const PACE: &str = "ttft=10ms,tps=60,jitter=0,burst=1";
+
+fn serve(pace: &str) -> Service {
+    let mut command = perennial(&["serve", "--listen", "127.0.0.1:0", "--pace", pace]);
+    // It keeps conversations as long as it runs.
+    Service::start(command.env("PERENNIAL_DURABILITY", "memory"))
+}
+
+/// What the gateway has there.
+fn get(service: &Service, path: &str) -> Value {
+    let answer = request(&service.url, &format!("GET {path}"), "");
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    assert!(head.starts_with("HTTP/1.1 200"), "{answer}");
+    serde_json::from_str(&body[body.find('{').unwrap()..=body.rfind('}').unwrap()]).unwrap()
+}
+
+/// The conversation that was changed last.
+fn last(service: &Service) -> Value {
+    let listed = get(service, "/v1/conversations");
+    get(service, &format!("/v1/conversations/{}", listed["data"][0]["id"].as_str().unwrap()))
+}
+
+fn text(turn: &Value) -> &str {
+    turn["content"].as_array().unwrap().iter().find_map(|block| block["text"].as_str()).unwrap_or_default()
+}
+
+/// A chat that has begun, and what it has said on standard output.
+struct Chat {
+    child: Child,
+    out: BufReader<ChildStdout>,
+    said: String,
+}
+
+impl Chat {
+    fn begin(kept: &Kept, service: &Service, arguments: &[&str], lines: &str) -> Self {
+        let all = [&["chat", "--base-url", &service.url], arguments].concat();
+        let mut child = kept.command(&all).stdin(Stdio::piped()).spawn().unwrap();
+        child.stdin.as_mut().unwrap().write_all(lines.as_bytes()).unwrap();
+        let out = BufReader::new(child.stdout.take().unwrap());
+        Self { child, out, said: String::new() }
+    }
+
+    /// Waits for so much of an answer.
+    fn wait_for(&mut self, bytes: usize) {
+        while self.said.len() < bytes {
+            let mut piece = [0; 16];
+            let read = self.out.read(&mut piece).unwrap();
+            assert_ne!(read, 0, "{}", self.said);
+            self.said.push_str(std::str::from_utf8(&piece[..read]).unwrap());
+        }
+    }
+
+    fn end(mut self) -> Ran {
+        drop(self.child.stdin.take());
+        self.out.read_to_string(&mut self.said).unwrap();
+        let ran = Ran::from(self.child.wait_with_output().unwrap());
+        Ran { out: self.said, ..ran }
+    }
+}
+
+fn chat(kept: &Kept, service: &Service, arguments: &[&str], lines: &str) -> Ran {
+    Chat::begin(kept, service, arguments, lines).end()
+}
+
+#[test]
+fn what_is_said_is_kept_by_the_gateway_and_nowhere_else() {
+    let (service, kept) = (serve("instant"), Kept::new());
+    let saved = kept.folder.path().join("x.json");
+    let lines = format!(
+        "My name is Ada.\n/open\nWhat is my name?\n/retry\n/branch\n/branch 1\n/usage\n/save {}\n/system Be brief\n/model claude-opus-5-5\nGo on\n",
+        saved.display()
+    );
+    let ran = chat(&kept, &service, &["-m", "claude-haiku-5-5"], &lines);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let there = last(&service);
+    let turns = there["turns"].as_array().unwrap();
+    let parents: Vec<_> =
+        turns.iter().map(|turn| turns.iter().position(|other| other["id"] == turn["parent"])).collect();
+    assert_eq!(parents, [None, Some(0), Some(1), Some(2), Some(2), Some(3), Some(5)]);
+    assert!(text(&turns[3]).contains("Ada") && ran.out.contains(text(&turns[3])), "{}", ran.out);
+    assert_eq!((&there["system"], &there["model"]), (&"Be brief".into(), &"claude-opus-5-5".into()));
+    assert_eq!(
+        (&turns[1]["model"], &turns[6]["model"]),
+        (&"claude-haiku-5-5".into(), &"claude-opus-5-5".into())
+    );
+    let page = format!("{}/c/{}", service.url, there["id"].as_str().unwrap());
+    for part in [
+        &*format!("the gateway at {} answers, by its simulator, and keeps what is said", service.url),
+        &*format!("the same in a browser: {page}; in another terminal: perennial attach {page}"),
+        "* 2  What is my name? -> ",
+        "3 answers; tokens: ",
+        "cost nothing (simulated)",
+    ] {
+        assert!(ran.err.contains(part), "{part}: {}", ran.err);
+    }
+    let document: Value = serde_json::from_str(&std::fs::read_to_string(&saved).unwrap()).unwrap();
+    assert_eq!(document["type"], "perennial_conversations");
+    assert!(!kept.file.exists(), "the history of this terminal has nothing of it");
+
+    // From anywhere else: by its page, by its id, by a chat that goes on with it.
+    assert_eq!(run(&["attach", &page]).out.trim_end(), text(&turns[6]).trim_end());
+    let id = there["id"].as_str().unwrap();
+    let explained = run(&["explain", id, "--url", &service.url]);
+    assert!(explained.out.contains("claude-opus-5-5"), "{} {}", explained.out, explained.err);
+    let ran =
+        chat(&kept, &service, &[], &format!("/chats\n/chats {}\n/system\n/chats nonsense\n", &id[..20]));
+    for part in ["My name is Ada.", "user: Go on", "Be brief", "there is no conversation `nonsense`"] {
+        assert!(ran.err.contains(part), "{part}: {}", ran.err);
+    }
+    let ran = chat(&kept, &service, &["-c"], "And what is my name?\n");
+    assert!(
+        ran.err.contains(&format!("going on with {id}")) && ran.out.contains("Ada"),
+        "{} {}",
+        ran.out,
+        ran.err
+    );
+}
+
+#[test]
+fn a_chat_that_is_killed_leaves_its_answer_to_the_gateway_and_finds_it_again() {
+    let (service, kept) = (serve(PACE), Kept::new());
+    let mut first = Chat::begin(&kept, &service, &[], "Tell me about tides in detail\n");
+    first.wait_for(40);
+    first.child.kill().unwrap();
+    first.child.wait().unwrap();
+    assert_eq!(last(&service)["turns"][1]["state"], "running");
+    let ran = chat(&kept, &service, &["-c"], "/usage\n");
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let there = last(&service);
+    assert_eq!(there["turns"][1]["state"], "completed");
+    let whole = text(&there["turns"][1]);
+    assert_eq!(ran.out.trim_end(), whole.trim_end());
+    assert!(whole.starts_with(&first.said), "{:?}", first.said);
+}
+
+#[test]
+fn ctrl_c_stops_the_answer_there_too() {
+    let (service, kept) = (serve(PACE), Kept::new());
+    let mut chat = Chat::begin(&kept, &service, &[], "Tell me about tides in detail\n");
+    chat.wait_for(10);
+    signal(&chat.child, "INT");
+    let mut said = BufReader::new(chat.child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    assert!(said.any(|line| line.contains("stopped; what came is kept")));
+    let there = last(&service);
+    assert_eq!(there["turns"][1]["state"], "cancelled");
+    assert!(text(&there["turns"][1]).starts_with(&chat.said), "{:?}", chat.said);
+    drop(chat.child.stdin.take());
+    assert_eq!(chat.child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn an_answer_that_somebody_else_stops_is_said_to_be_stopped() {
+    let (service, kept) = (serve(PACE), Kept::new());
+    let mut chat = Chat::begin(&kept, &service, &[], "Tell me about tides in detail\n");
+    chat.wait_for(10);
+    let there = last(&service);
+    let (id, turn) = (there["id"].as_str().unwrap(), there["turns"][1]["id"].as_str().unwrap());
+    request(&service.url, &format!("POST /v1/conversations/{id}/turns/{turn}/stop"), "");
+    let ran = chat.end();
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert!(ran.err.contains("somebody asked to stop") && !ran.err.contains("--recover"), "{}", ran.err);
+}
+
+#[test]
+fn what_nobody_is_to_keep_or_no_conversation_can_have_is_asked_as_of_any_service() {
+    let (service, kept) = (serve("instant"), Kept::new());
+    for arguments in [&["-n"][..], &["-m", "claude-haiku-4-5", "-o", "stop_sequences=[\"never\"]"]] {
+        let ran = chat(&kept, &service, arguments, "Hi\n/open\n");
+        assert_eq!(ran.code, 0, "{}", ran.err);
+        assert!(
+            !ran.out.is_empty() && ran.err.contains("is kept in this terminal and has no page"),
+            "{}",
+            ran.err
+        );
+    }
+    assert_eq!(get(&service, "/v1/conversations")["data"], Value::Array(Vec::new()));
+    assert_eq!(kept.ids().len(), 1, "the second one is in the history of this terminal");
+}
+
+#[test]
+fn a_key_that_the_gateway_does_not_know_is_said() {
+    let service = Service::start(
+        perennial(&["serve", "--listen", "127.0.0.1:0", "--pace", "instant"])
+            .env("PERENNIAL_CLIENT_KEYS", "one"),
+    );
+    let kept = Kept::new();
+    let with = |key: &str| {
+        let mut command = kept.command(&["chat", "--base-url", &service.url]);
+        let mut child = command.env("ANTHROPIC_API_KEY", key).stdin(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(b"Hi\n").unwrap();
+        Ran::from(child.wait_with_output().unwrap())
+    };
+    assert!(!with("one").out.is_empty());
+    let refused = with("two");
+    assert_eq!(refused.out, "");
+    assert!(refused.err.contains("ANTHROPIC_API_KEY"), "{}", refused.err);
+}
