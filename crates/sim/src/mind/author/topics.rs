@@ -66,14 +66,27 @@ impl Topic {
 impl Sample {
     pub(super) fn find(language: &str, task: &str) -> Option<Self> {
         let wanted = format!("{language} {task}");
-        let entry = SAMPLES
-            .iter()
-            .flat_map(|samples| samples.split("\n# "))
-            .find(|entry| entry.trim_start_matches("# ").lines().next() == Some(&wanted))?;
+        let entry = SAMPLES.iter().find_map(|samples| entry(samples, &wanted))?;
         let start = entry.find("```")?;
         let end = entry.rfind("\n```")? + "\n```".len();
         Some(Self { code: &entry[start..end], remark: entry[end..].trim() })
     }
+}
+
+/// What stands below a heading. Within a fence the same sign begins a comment.
+fn entry<'a>(samples: &'a str, heading: &str) -> Option<&'a str> {
+    let (mut fenced, mut begun, mut at) = (false, None, 0);
+    for line in samples.split_inclusive('\n') {
+        fenced ^= line.starts_with("```");
+        if let Some(found) = line.strip_prefix("# ").filter(|_| !fenced) {
+            if let Some(begun) = begun {
+                return Some(&samples[begun..at]);
+            }
+            begun = (found.trim_end() == heading).then_some(at + line.len());
+        }
+        at += line.len();
+    }
+    begun.map(|begun| &samples[begun..])
 }
 
 /// What is to be said about two things together: a table and a conclusion.
@@ -154,7 +167,9 @@ mod tests {
             }
         }
         for language in ["typescript", "go", "java", "sql", "bash", "html", "curl"] {
-            assert!(Sample::find(language, "function").is_some(), "{language}");
+            let sample = Sample::find(language, "function").unwrap();
+            assert!(sample.code.lines().count() > 2 && sample.code.ends_with("\n```"), "{language}");
+            assert!(sample.remark.ends_with('.'), "{language}");
         }
         assert_eq!(Sample::find("cobol", "sort"), None);
     }
