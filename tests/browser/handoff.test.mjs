@@ -97,7 +97,7 @@ test("T16: an answer goes from a terminal to the browser and on to another termi
   assert.equal(turns[1].content.map(({ text }) => text).join(""), TEXT);
   assert.equal(squeezed(await answers(page).locator("tape-view").evaluate((view) => [...view.querySelectorAll("p")].map((one) => one.textContent).join("\n"))), squeezed(TEXT));
   const said = chat.screen();
-  assert.ok(said.some((line) => line.startsWith("perennial: the browser has it too") && line.includes(`perennial attach ${url}`)), said.join("\n"));
+  for (const line of [`perennial: the browser has it too: ${url}`, `perennial: in another terminal: perennial attach ${url}`]) assert.ok(said.includes(line), said.join("\n"));
   // What stands between the question and the next prompt, without what is said beside the answer. What was typed meanwhile is not in it.
   const answer = said.slice(said.findIndex((line) => line.startsWith("> ")) + 1).filter((line) => !line.startsWith("perennial: ") && !line.startsWith(">"));
   assert.equal(squeezed(answer.join("\n")), squeezed(TEXT));

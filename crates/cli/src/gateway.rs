@@ -21,7 +21,7 @@ pub(crate) struct Gateway {
     flags: Flags,
 }
 
-/// What says where a gateway is, and with which key it is asked.
+/// What says where a gateway is, and what to do where it wants a key.
 #[derive(Clone, Copy, Debug)]
 struct Flags {
     url: &'static str,
@@ -29,10 +29,11 @@ struct Flags {
 }
 
 /// Of the commands that need a gateway.
-const OURS: Flags = Flags { url: "--url", key: "PERENNIAL_KEY or --key" };
+const OURS: Flags =
+    Flags { url: "--url", key: "give the key that was asked with, by PERENNIAL_KEY or --key" };
 
 /// Of those that need a service, which may be a gateway.
-const OFFICIAL: Flags = Flags { url: "--base-url", key: "ANTHROPIC_API_KEY" };
+const OFFICIAL: Flags = Flags { url: "--base-url", key: "set ANTHROPIC_API_KEY to one" };
 
 impl Gateway {
     /// The gateway at `url`, asked with these headers as any service would be.
@@ -119,10 +120,7 @@ impl Gateway {
         match (status, message) {
             (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, message) => {
                 let message = message.unwrap_or("the gateway asks for a key");
-                Failure::new(
-                    Exit::Configuration,
-                    format!("{message}; give the key that was asked with by {}", self.flags.key),
-                )
+                Failure::new(Exit::Configuration, format!("{message}; {}", self.flags.key))
             }
             (_, Some(message)) => Failure::new(Exit::Other, message),
             (status, None) => Failure::new(

@@ -6,8 +6,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use clap::ValueEnum;
 use tracing_subscriber::EnvFilter;
 
+use crate::output;
+
 /// Environment variable with a filter such as `info` or `perennial_gateway=debug`.
 const VARIABLE: &str = "PERENNIAL_LOG";
+
+/// Lines that are said go on so far to the right, where a terminal is too narrow for one.
+pub(crate) const INDENT: usize = 2;
 
 /// What a line of the log is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -62,7 +67,7 @@ impl Logging {
         let filter = EnvFilter::new(&self.filter.0);
         let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
         match self.format {
-            Format::Text => lines.with_ansi(crate::output::stderr_colour()).init(),
+            Format::Text => lines.with_ansi(output::stderr_colour()).init(),
             Format::Json => {
                 JSON.store(true, Ordering::Relaxed);
                 lines.json().flatten_event(true).with_current_span(false).with_span_list(false).init();
@@ -74,7 +79,8 @@ impl Logging {
 /// Something that is said on standard error, as a line of the log where that is JSON.
 pub(crate) fn line(text: &str) -> String {
     if !JSON.load(Ordering::Relaxed) {
-        return format!("perennial: {text}");
+        let line = format!("perennial: {text}");
+        return output::folded(&line, output::stderr_columns(), INDENT).into_owned();
     }
     let line = serde_json::json!({
         "timestamp": jiff::Timestamp::now().to_string(),

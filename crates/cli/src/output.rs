@@ -1,7 +1,7 @@
 //! Standard output: the answer, and nothing else.
 
 use std::borrow::Cow;
-use std::io::{self, StdoutLock, Write};
+use std::io::{self, IsTerminal, StdoutLock, Write};
 
 use perennial_protocol::{BlockStatus, ContentBlock, Transcript};
 
@@ -18,7 +18,7 @@ pub(crate) struct Answer {
 
 impl Answer {
     pub(crate) fn new() -> Self {
-        let to_terminal = io::IsTerminal::is_terminal(&io::stdout());
+        let to_terminal = io::stdout().is_terminal();
         Self { out: io::BufWriter::with_capacity(64 * 1024, io::stdout().lock()), to_terminal }
     }
 
@@ -76,13 +76,13 @@ impl TextCursor {
 
 /// Whether standard error takes colour: a terminal that is not dumb, and no `NO_COLOR`.
 pub(crate) fn stderr_colour() -> bool {
-    is_coloured(io::IsTerminal::is_terminal(&io::stderr()))
+    is_coloured(io::stderr().is_terminal())
 }
 
 /// The same for standard output; `CLICOLOR_FORCE` makes it one.
 pub(crate) fn stdout_colour() -> bool {
     let forced = std::env::var_os("CLICOLOR_FORCE").is_some_and(|value| !value.is_empty() && value != "0");
-    is_coloured(forced || io::IsTerminal::is_terminal(&io::stdout()))
+    is_coloured(forced || io::stdout().is_terminal())
 }
 
 fn is_coloured(is_terminal: bool) -> bool {
@@ -119,6 +119,73 @@ pub(crate) fn width(text: &str) -> usize {
     columns + rest.width()
 }
 
+/// The columns of a terminal, else those that the environment tells of.
+#[cfg(unix)]
+pub(crate) fn columns(output: &(impl IsTerminal + std::os::fd::AsFd)) -> Option<usize> {
+    let told = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    let asked = || {
+        let size = output.is_terminal().then(|| rustix::termios::tcgetwinsize(output).ok())??;
+        Some(usize::from(size.ws_col))
+    };
+    asked().or(told).filter(|columns| *columns > 0)
+}
+
+/// Those that the environment tells of.
+#[cfg(not(unix))]
+pub(crate) fn columns(_output: &impl IsTerminal) -> Option<usize> {
+    std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).filter(|columns| *columns > 0)
+}
+
+/// The columns of standard output, where that is a terminal.
+pub(crate) fn stdout_columns() -> Option<usize> {
+    let out = io::stdout();
+    if out.is_terminal() { columns(&out) } else { None }
+}
+
+/// The columns of standard error, where that is a terminal.
+pub(crate) fn stderr_columns() -> Option<usize> {
+    let err = io::stderr();
+    if err.is_terminal() { columns(&err) } else { None }
+}
+
+/// As much of the text as fits into so many columns.
+pub(crate) fn fitting(text: &str, room: usize) -> String {
+    if width(text) <= room {
+        return text.to_owned();
+    }
+    let mut fitting = String::new();
+    for c in text.chars() {
+        fitting.push(c);
+        if width(&fitting) + 1 > room {
+            fitting.pop();
+            break;
+        }
+    }
+    fitting.push('…');
+    fitting
+}
+
+/// A line in lines of at most so many columns, broken between words; those behind the first are set in by `indent`. A word that is longer, such as an address, is
+/// left whole: a terminal breaks it so that it can be copied.
+pub(crate) fn folded(line: &str, columns: Option<usize>, indent: usize) -> Cow<'_, str> {
+    let Some(columns) = columns.filter(|columns| *columns > indent && width(line) > *columns) else {
+        return Cow::Borrowed(line);
+    };
+    let mut out = String::with_capacity(line.len() + 8);
+    let mut used = 0;
+    for word in line.split_inclusive(' ') {
+        if used > indent && used + width(word.trim_end()) > columns {
+            out.truncate(out.trim_end().len());
+            out.push('\n');
+            out.push_str(&" ".repeat(indent));
+            used = indent;
+        }
+        out.push_str(word);
+        used += width(word);
+    }
+    Cow::Owned(out)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -133,6 +200,22 @@ mod tests {
             assert_eq!(harmless(text), shown);
             assert_eq!(super::shown(text.as_bytes()), shown.as_bytes());
         }
+    }
+
+    #[test]
+    fn words_stay_whole() {
+        let line = "perennial: no key and no base URL: the embedded simulator answers";
+        for (columns, shown) in [
+            (None, line),
+            (Some(80), line),
+            (Some(30), "perennial: no key and no base\n  URL: the embedded simulator\n  answers"),
+            (Some(2), line),
+        ] {
+            assert_eq!(folded(line, columns, 2), shown);
+        }
+        let address = format!("see http://{} there", "x".repeat(40));
+        assert_eq!(folded(&address, Some(20), 0), format!("see\nhttp://{}\nthere", "x".repeat(40)));
+        assert_eq!(folded("日本 日本 日本", Some(10), 0), "日本 日本\n日本");
     }
 
     #[test]

@@ -114,7 +114,9 @@ impl Session {
                 Keeper::Here(_) => None,
             };
             let (flow, wants_tools) = self.show(coming, signals).await?;
-            match asked.filter(|_| wants_tools && flow == Flow::On) {
+            let Some(turn) = asked.filter(|_| flow == Flow::On) else { return Ok(flow) };
+            self.settled(&turn, signals).await?;
+            match wants_tools.then_some(turn) {
                 Some(turn) => match self.step_behind(&turn, signals).await? {
                     Some(step) => coming = step,
                     None => return Ok(flow),
@@ -216,25 +218,24 @@ impl Session {
         let Some(typed) = typed else { return std::future::pending().await };
         loop {
             let line = typed.next().await;
-            let words = match Input::read(&line) {
-                Input::Nothing => continue,
+            // Whoever shows the answer is there as long as this is.
+            let say = |words: String| drop(aside.send(words));
+            match Input::read(&line) {
+                Input::Nothing => {}
                 Input::Command(Command::Open) => match self.show_page() {
-                    Ok(words) => words,
-                    Err(failure) => failure.line().to_owned(),
+                    Ok(lines) => lines.into_iter().for_each(say),
+                    Err(failure) => say(failure.line().to_owned()),
                 },
                 _ => {
-                    let words = format!("after this answer: {line}");
+                    say(format!("after this answer: {line}"));
                     self.typed.push_back(line);
-                    words
                 }
-            };
-            // Whoever shows the answer is there as long as this is.
-            drop(aside.send(words));
+            }
         }
     }
 
-    /// `/open`: the page of this conversation, in the browser; says where it is.
-    pub(super) fn show_page(&self) -> Result<String, Failure> {
+    /// `/open`: the page of this conversation, in the browser; what is to be said of that, line by line.
+    pub(super) fn show_page(&self) -> Result<[String; 2], Failure> {
         let page = match &self.conversation {
             Some(conversation) => self.book.page(&conversation.id),
             None => return Err(Failure::new(Exit::Usage, "nothing was said yet, so there is no page")),
@@ -246,7 +247,7 @@ impl Session {
         })?;
         let is_open = browser::open(&page);
         let what = if is_open { "the browser has it too" } else { "the same in a browser" };
-        Ok(format!("{what}: {page}; in another terminal: perennial attach {page}"))
+        Ok([format!("{what}: {page}"), format!("in another terminal: perennial attach {page}")])
     }
 }
 

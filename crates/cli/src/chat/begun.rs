@@ -20,6 +20,10 @@ use crate::record::{self, Recorder};
 /// Between two looks at what becomes of an answer's tools.
 const PERIOD: Duration = Duration::from_millis(250);
 
+/// Before the first look at whether the end of an answer is written, and before the last.
+const SOON: Duration = Duration::from_millis(5);
+const PATIENCE: Duration = Duration::from_secs(3);
+
 /// So many looks: longer than any tool of a gateway may take.
 const LOOKS: usize = 120;
 
@@ -91,6 +95,23 @@ impl Session {
                 Err(Failure::new(Exit::Other, message))
             }
         }
+    }
+
+    /// Waits until a gateway has written the end of an answer down, which is a moment after its last word: before, nothing can be asked behind it.
+    pub(super) async fn settled(&self, answer: &str, signals: &mut Signals) -> Result<(), Failure> {
+        let Some(conversation) = &self.conversation else { return Ok(()) };
+        let mut wait = SOON;
+        while wait < PATIENCE {
+            let turns = self.book.turns(&conversation.id).await?;
+            if turns.iter().all(|turn| turn.id != answer || turn.state.is_end()) {
+                break;
+            }
+            tokio::select! {
+                () = tokio::time::sleep(wait) => wait *= 2,
+                () = signals.next() => break,
+            }
+        }
+        Ok(())
     }
 
     /// The answer that a gateway asks for once the tools of this one have run; `None` where none comes, or nobody waits for it.

@@ -141,7 +141,7 @@ impl Book {
         found.retain(begins);
         match (found.pop(), found.len()) {
             (Some(one), 0) => Ok(one),
-            (Some(_), _) => Err(none(format!("several conversations begin with `{id}`"))),
+            (Some(_), _) => Err(none(format!("several conversations begin with `{id}`: say more of it"))),
             (None, _) => Err(none(format!("there is no conversation `{id}`"))),
         }
     }

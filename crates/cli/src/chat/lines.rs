@@ -78,7 +78,7 @@ impl Lines {
     }
 
     /// The next one. Nothing else reads the keyboard meanwhile, or draws.
-    pub(super) fn next(&mut self, runtime: &Runtime) -> Result<Line, Failure> {
+    pub(super) fn next(&mut self, runtime: &Runtime, signals: &mut Signals) -> Result<Line, Failure> {
         let failed = |error: &dyn std::fmt::Display| {
             Failure::new(Exit::Other, format!("nothing can be read from the terminal: {error}"))
         };
@@ -96,7 +96,6 @@ impl Lines {
             }
             // Nobody edits, so the terminal sends a signal for Ctrl-C, and it ends the session.
             Self::Plain => runtime.block_on(async {
-                let mut signals = Signals::catch()?;
                 tokio::select! {
                     read = tokio::task::spawn_blocking(plain) => {
                         read.map_err(|error| failed(&error))?.map_err(|error| failed(&error))

@@ -20,7 +20,6 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use clap::Args;
-use tokio::runtime::Runtime;
 
 use self::command::{Command, Input};
 use self::lines::{Line, Lines};
@@ -88,7 +87,9 @@ pub(crate) fn run(args: &ChatArgs) -> Run {
     let mut lines = Lines::new(session.history_of_lines(), leaving)?;
     session.greet(lines.are_edited());
     let mut is_armed = false;
-    let mut flow = wait(&runtime, async |signals| session.rejoin(signals).await)?;
+    // Caught from here on, and kept: one that comes between two lines is not lost.
+    let mut signals = runtime.block_on(async { Signals::catch() })?;
+    let mut flow = runtime.block_on(session.rejoin(&mut signals)).or_else(Failure::said)?;
     let exit = loop {
         match flow {
             Flow::On => {}
@@ -100,12 +101,17 @@ pub(crate) fn run(args: &ChatArgs) -> Run {
         }
         let line = match session.typed_before() {
             Some(line) => line,
-            None => lines.next(&runtime)?,
+            None => lines.next(&runtime, &mut signals)?,
         };
+        if lines.are_edited() {
+            // The editor of a line takes Ctrl-C as a key: what was caught before it belongs to an answer that is over.
+            signals = runtime.block_on(async { Signals::catch() })?;
+        }
         flow = match line {
             Line::Text(text) => {
                 is_armed = false;
-                wait(&runtime, async |signals| session.take(Input::read(&text), signals).await)?
+                let done = runtime.block_on(session.take(Input::read(&text), &mut signals));
+                done.or_else(Failure::said)?
             }
             Line::Interrupted if is_armed => Flow::Leave(Exit::Interrupted),
             Line::Interrupted => Flow::Stopped,
@@ -116,18 +122,6 @@ pub(crate) fn run(args: &ChatArgs) -> Run {
     runtime.block_on(session.close());
     runtime.shutdown_timeout(LAST_WORDS);
     Ok(exit)
-}
-
-/// What is waited for can be stopped; the editor of a line takes Ctrl-C as a key.
-fn wait(
-    runtime: &Runtime,
-    work: impl AsyncFnOnce(&mut Signals) -> Result<Flow, Failure>,
-) -> Result<Flow, Failure> {
-    let done = runtime.block_on(async {
-        let mut signals = Signals::catch()?;
-        work(&mut signals).await
-    });
-    done.or_else(Failure::said)
 }
 
 /// Once a signal of an answer was caught, no later one ends this process by itself: this tells the editor of a line.

@@ -167,7 +167,7 @@ impl Session {
     /// The commands that ask nobody.
     pub(super) async fn set(&mut self, command: Command) -> Result<(), Failure> {
         match command {
-            Command::Help => tell(&words::help()),
+            Command::Help => tell(&words::help(output::stderr_columns())),
             Command::Model(None) => tell(&self.settings.model),
             Command::Model(Some(model)) => {
                 let mut patch = Patch::default();
@@ -202,10 +202,10 @@ impl Session {
             }
             Command::Usage => tell(&words::usage(&self.turns().await?, self.service.paid)),
             Command::Save(file) => self.save(file.as_deref()).await?,
-            Command::Open => say(self.show_page()?),
+            Command::Open => self.show_page()?.iter().for_each(say),
             Command::Chats(None) => match &*self.book.list(LISTED).await? {
                 [] => tell("there is no conversation yet"),
-                listed => tell(&shown::list(listed)),
+                listed => tell(&shown::list(listed, output::stderr_columns())),
             },
             Command::Chats(Some(id)) => {
                 let conversation = self.book.find(Some(&id)).await?;

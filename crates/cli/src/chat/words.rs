@@ -8,6 +8,7 @@ use perennial_ledger::Decimal;
 use serde::Deserialize;
 
 use super::command::HELP;
+use crate::output::folded;
 use crate::show::Paid;
 
 /// So much of a text is shown where it is only to be known again; two of them stand on a line.
@@ -26,13 +27,17 @@ struct Usage {
     output_tokens: Option<u64>,
 }
 
-pub(super) fn help() -> String {
+/// What the keys do that a line is edited with.
+const KEYS: &str = "Enter sends; a backslash before it, or Alt with it, begins another line. Ctrl-X Ctrl-E opens an editor. Ctrl-C stops an answer. \
+                    Lines that are typed while one comes wait for its end, but /open.";
+
+pub(super) fn help(columns: Option<usize>) -> String {
     let mut text = String::new();
     for (name, what) in HELP {
-        // Writing to a text does not fail.
-        let _ = writeln!(text, "{name:<15}  {what}");
+        text.push_str(&folded(&format!("{name:<15}  {what}"), columns, 17));
+        text.push('\n');
     }
-    text.push_str("Enter sends; a backslash before it, or Alt with it, begins another line. Ctrl-X Ctrl-E opens an editor. Ctrl-C stops an answer");
+    text.push_str(&folded(KEYS, columns, 0));
     text
 }
 
@@ -81,12 +86,13 @@ pub(super) fn usage(turns: &[Turn], paid: Paid) -> String {
             None => unknown += 1,
         }
     }
-    let mut line = format!("{asked} answers; tokens: {read} in, {written} out; ");
+    let answers = |count: u64| if count == 1 { "1 answer".to_owned() } else { format!("{count} answers") };
+    let mut line = format!("{}; tokens: {read} in, {written} out; ", answers(asked));
     line.push_str(&match (paid, unknown) {
         (Paid::Nobody, _) => "cost nothing (simulated)".to_owned(),
         (Paid::Service, 0) => format!("cost ${}", cost.normalize()),
         (Paid::Service, unknown) => {
-            format!("cost ${} and that of {unknown} answers, which is not known", cost.normalize())
+            format!("cost ${} and that of {}, which is not known", cost.normalize(), answers(unknown))
         }
     });
     line

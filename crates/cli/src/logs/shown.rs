@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 use perennial_history::{Conversation, Hit, Role, State, Turn};
 use serde::Deserialize;
 
-use crate::output::{harmless, stdout_colour};
+use crate::output::{fitting, harmless, stdout_colour};
 use crate::table::{Side, table};
 
 /// So many digits of an id are its time to the millisecond; mostly enough to tell two apart.
@@ -31,7 +31,8 @@ struct Block {
     text: Option<String>,
 }
 
-pub(crate) fn list(conversations: &[Conversation]) -> String {
+/// On a terminal of so many columns each is one line, its title cut to what room there is.
+pub(crate) fn list(conversations: &[Conversation], columns: Option<usize>) -> String {
     if conversations.is_empty() {
         return String::new();
     }
@@ -48,8 +49,10 @@ pub(crate) fn list(conversations: &[Conversation]) -> String {
             ]
         })
         .collect();
-    let columns = [("ID", Side::Left), ("CHANGED", Side::Left), ("MODEL", Side::Left), ("TITLE", Side::Left)];
-    table(&columns, &rows)
+    let names = [("ID", Side::Left), ("CHANGED", Side::Left), ("MODEL", Side::Left), ("TITLE", Side::Left)];
+    let table = table(&names, &rows);
+    let Some(columns) = columns else { return table };
+    table.lines().map(|line| fitting(line, columns) + "\n").collect()
 }
 
 pub(crate) fn conversation(conversation: &Conversation, turns: &[Turn]) -> String {

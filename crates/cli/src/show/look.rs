@@ -4,6 +4,8 @@ use std::io::{self, IsTerminal};
 
 use clap::ValueEnum;
 
+use crate::output::{self, columns};
+
 /// The columns of a terminal that does not say how many it has.
 const COLUMNS: usize = 80;
 /// Lines of prose are no longer than this, however wide the terminal is: the eye loses the next one.
@@ -67,6 +69,8 @@ pub(crate) struct Notes {
     pub(crate) accessible: bool,
     /// The columns of a line.
     pub(crate) columns: usize,
+    /// In how many columns words are kept whole; nowhere but on a terminal.
+    pub(crate) wraps: Option<usize>,
 }
 
 /// What the two outputs are.
@@ -149,6 +153,7 @@ impl Look {
             redraws: notes_are_terminal && !accessible && !is_dumb() && !wishes.quiet,
             accessible,
             columns: columns(&err).unwrap_or(COLUMNS),
+            wraps: output::stderr_columns(),
         };
         let watched = out_is_terminal && notes_are_terminal;
         let unasked = (watched && !wishes.quiet).then_some(Thinking::Brief);
@@ -172,21 +177,6 @@ fn is_on(name: &str) -> bool {
 
 fn is_dumb() -> bool {
     std::env::var_os("TERM").is_some_and(|term| term == "dumb")
-}
-
-#[cfg(unix)]
-fn columns(output: &(impl IsTerminal + std::os::fd::AsFd)) -> Option<usize> {
-    let told = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
-    let asked = || {
-        let size = output.is_terminal().then(|| rustix::termios::tcgetwinsize(output).ok())??;
-        Some(usize::from(size.ws_col))
-    };
-    asked().or(told).filter(|columns| *columns > 0)
-}
-
-#[cfg(not(unix))]
-fn columns(_output: &impl IsTerminal) -> Option<usize> {
-    std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).filter(|columns| *columns > 0)
 }
 
 #[cfg(unix)]

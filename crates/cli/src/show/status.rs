@@ -6,7 +6,7 @@
 use std::io::{self, Write as _};
 
 use super::look::Notes;
-use crate::output::{self, width};
+use crate::output::{self, fitting, width};
 
 /// Columns that stay free at the right edge, where terminals differ.
 const MARGIN: usize = 2;
@@ -76,23 +76,6 @@ impl Status {
         let back = if self.behind { "\x08".repeat(self.shown) } else { "\r".to_owned() };
         format!("{back}{blanks}{back}")
     }
-}
-
-/// As much of the text as fits.
-fn fitting(text: &str, room: usize) -> String {
-    if width(text) <= room {
-        return text.to_owned();
-    }
-    let mut fitting = String::new();
-    for c in text.chars() {
-        fitting.push(c);
-        if width(&fitting) + 1 > room {
-            fitting.pop();
-            break;
-        }
-    }
-    fitting.push('…');
-    fitting
 }
 
 /// The end of a text, in at most so many columns, from a word's beginning where there is one.

@@ -69,7 +69,7 @@ fn any_service_is_asked_with_its_key() {
     let entries = sim.handle.journal().entries();
     assert_eq!((entries.len(), entries[0].model.as_deref()), (1, Some("claude-opus-4-6")));
     // A price is known, so the cost is.
-    assert!(ran.err.contains("1 answers; tokens: ") && ran.err.contains("cost $0.0"), "{}", ran.err);
+    assert!(ran.err.contains("1 answer; tokens: ") && ran.err.contains("cost $0.0"), "{}", ran.err);
     assert!(kept.turns()[1]["cost"].as_str().is_some());
 }
 
@@ -165,7 +165,7 @@ fn ctrl_c_stops_the_answer_and_keeps_it() {
     input.write_all(b"/usage\n").unwrap();
     let mut said = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
     assert!(said.any(|line| line.contains("stopped; what came is kept")));
-    assert!(said.any(|line| line.starts_with("1 answers")));
+    assert!(said.any(|line| line.starts_with("1 answer;")));
     drop(input);
     assert_eq!(child.wait().unwrap().code(), Some(0));
     let turns = kept.turns();
@@ -212,7 +212,7 @@ fn a_signal_between_two_lines_ends_the_session() {
         let mut input = child.stdin.take().unwrap();
         input.write_all(b"Hi\n/usage\n").unwrap();
         let mut said = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
-        assert!(said.any(|line| line.starts_with("1 answers")));
+        assert!(said.any(|line| line.starts_with("1 answer;")));
         signal(&child, name);
         assert_eq!(child.wait().unwrap().code(), Some(130), "{name}");
         drop(input);

@@ -97,7 +97,8 @@ fn what_is_said_is_kept_by_the_gateway_and_nowhere_else() {
     let page = format!("{}/c/{}", service.url, there["id"].as_str().unwrap());
     for part in [
         &*format!("the gateway at {} answers, by its simulator, and keeps what is said", service.url),
-        &*format!("the same in a browser: {page}; in another terminal: perennial attach {page}"),
+        &*format!("the same in a browser: {page}"),
+        &*format!("in another terminal: perennial attach {page}"),
         "* 2  What is my name? -> ",
         "3 answers; tokens: ",
         "cost nothing (simulated)",

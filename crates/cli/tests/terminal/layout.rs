@@ -124,3 +124,22 @@ fn t9_a_pipe_has_the_answer_as_it_was_written() {
     let raw = sim.ask(&["--color=always", "--raw", "Hi"]).output().unwrap();
     assert_eq!(String::from_utf8(raw.stdout).unwrap(), DOCUMENT);
 }
+
+#[test]
+fn t8_what_is_said_fits_a_narrow_terminal() {
+    let folder = tempfile::tempdir().unwrap();
+    let perennial = env!("CARGO_BIN_EXE_perennial");
+    let line = format!(
+        "export PERENNIAL_HISTORY='{}/history.db'; '{perennial}' ask --pace instant --color never 'Tell me about the tides of the northern sea' | tail -1; \
+         '{perennial}' logs list",
+        folder.path().display()
+    );
+    let Some(mut pane) = Pane::run(60, 30, &line) else { return };
+    assert_eq!(pane.end(), 0);
+    let screen = pane.screen();
+    let said = "perennial: no key and no base URL: the embedded simulator\n  answers (set ANTHROPIC_API_KEY for the real thing)\n";
+    assert!(screen.contains(said), "{screen}");
+    let (_, listed) = screen.split_once("TITLE\n").unwrap();
+    assert_eq!(listed.lines().count(), 1, "{screen}");
+    assert!(listed.contains("Tell me") && listed.trim_end().ends_with('…'), "{screen}");
+}

@@ -50,7 +50,7 @@ fn t2_append_only() {
     let text = format!("# Title\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n{items}\n> quoted\n\nThe end.");
     // Pauses bring the status line and what is held back; on standard output they change nothing.
     let sim = saying(&text, "instant,tps=600");
-    let orders = "-H 'perennial-sim: stall=2500ms@event=30'";
+    let orders = "-H 'perennial-sim: stall=4s@event=30'";
     for (redirect, status) in [("2>/dev/null", false), ("", true)] {
         let line = format!("{} {redirect}", ask(&sim, &format!("-m claude-sonnet-5-5 {orders} Hi")));
         let Some(mut pane) = Pane::run(60, 20, &line) else { return };
