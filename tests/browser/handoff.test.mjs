@@ -33,7 +33,7 @@ const squeezed = (text) => text.trim().replace(/\s+/g, " ");
 
 let panes = 0;
 
-/** A pane of tmux, 100 columns wide, in which a command runs, and everything it writes. */
+/** A pane of tmux, wide enough for each line about the answer, in which a command runs, and everything it writes. */
 function pane(context, words, env = {}) {
   panes += 1;
   const [socket, home] = [`perennial-handoff-${process.pid}-${panes}`, folder(context)];
@@ -41,7 +41,7 @@ function pane(context, words, env = {}) {
   context.after(() => tmux("kill-server"));
   const fifo = join(home, "bytes");
   execFileSync("mkfifo", [fifo]);
-  tmux("-u", "new-session", "-d", "-x", "100", "-y", "50", `tmux wait-for go; ${[BINARY, ...words].map(quoted).join(" ")}; echo "[exit $?]"; exec cat`);
+  tmux("-u", "new-session", "-d", "-x", "140", "-y", "50", `tmux wait-for go; ${[BINARY, ...words].map(quoted).join(" ")}; echo "[exit $?]"; exec cat`);
   tmux("pipe-pane", `exec cat > ${quoted(fifo)}`);
   let written = "";
   const waiting = new Set();
