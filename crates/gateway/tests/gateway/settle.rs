@@ -79,6 +79,11 @@ async fn get(url: &str, path: &str) -> Answer {
     receive(http().get(format!("{url}{path}"))).await
 }
 
+/// A body without signs of life, of which nobody can say how many there are.
+fn said(body: &str) -> String {
+    body.split_inclusive("\n\n").filter(|event| *event != ":\n\n").collect()
+}
+
 /// The names of the events of the log, and the rest as a body of the upstream's.
 fn parted(body: &str) -> (Vec<Value>, String) {
     let mut of_the_log = Vec::new();
@@ -158,7 +163,7 @@ async fn what_was_left_without_an_end_is_settled() {
         }
         // Whoever comes back with a position of the first epoch goes on from there; after the end there is nothing.
         let resumed = get(&second.url(), &format!("/v1/streams/{id}/events?after=1.1")).await;
-        assert_eq!(resumed.text(), answer.text(), "{case}");
+        assert_eq!(said(resumed.text()), said(answer.text()), "{case}");
         let position = object["position"].as_str().unwrap();
         let after = get(&second.url(), &format!("/v1/streams/{id}/events?after={position}")).await;
         assert_eq!((after.status, after.text()), (204, ""), "{case}");
