@@ -77,6 +77,11 @@ impl Rooms {
         self.answers.lock().get(turn).cloned()
     }
 
+    /// How many answers have ended that the history does not take so far.
+    pub(crate) fn unwritten(&self) -> usize {
+        self.answers.lock().values().filter(|watched| watched.is_unwritten()).count()
+    }
+
     /// From now on the turn can be stopped.
     pub(super) fn watch(&self, turn: &str, watched: &Arc<Watched>) {
         self.answers.lock().insert(turn.to_owned(), Arc::clone(watched));

@@ -56,6 +56,7 @@ pub(crate) struct Metrics {
     readers: Gauge,
     breakers: Family<Breaker, Gauge>,
     unwritten: Gauge,
+    unwritten_answers: Gauge,
     memory: Gauge,
     cpu: Gauge<f64, AtomicU64>,
 }
@@ -88,6 +89,7 @@ impl Metrics {
             readers: Gauge::default(),
             breakers: Family::default(),
             unwritten: Gauge::default(),
+            unwritten_answers: Gauge::default(),
             memory: Gauge::default(),
             cpu: Gauge::default(),
         };
@@ -127,6 +129,7 @@ impl Metrics {
             readers "perennial_readers" "Readers of streams that run";
             breakers "perennial_breaker_state" "0 closed, 1 half open, 2 open";
             unwritten "perennial_ledger_unwritten" "Rows of the ledger that are not in the database yet";
+            unwritten_answers "perennial_history_unwritten" "Answers that have ended and that the history does not take so far";
             memory "process_resident_memory_bytes" "Memory in use, where the system says it";
             cpu "perennial_process_cpu_seconds" "Processor time, where the system says it";
         }
@@ -217,6 +220,9 @@ impl Metrics {
         }
         if let Some(ledger) = &service.ledger {
             self.unwritten.set(small(ledger.unwritten()));
+        }
+        if let Some(rooms) = &service.rooms {
+            self.unwritten_answers.set(small(rooms.unwritten()));
         }
         if let Some(process) = process::look() {
             self.memory.set(process.resident);

@@ -89,6 +89,10 @@ async fn whatever_is_refused_is_written_later_and_once() {
             let stream = made["assistant"]["stream"].as_str().unwrap();
             let events = receive(client().get(format!("{}/v1/streams/{stream}/events", room.gateway.url())));
             assert!(events.await.text().contains("event: perennial.terminal"), "{change}");
+            assert!(
+                room.get("/metrics").await.text().contains("\nperennial_history_unwritten 1\n"),
+                "{change}"
+            );
             // Nothing else is asked on this branch.
             let path = format!("/v1/conversations/{id}/turns");
             let asked = json!({"content": "Now?", "parent": answer});
@@ -96,6 +100,7 @@ async fn whatever_is_refused_is_written_later_and_once() {
         }
         other.yields().await;
         let shown = room.over(&id).await;
+        assert!(room.get("/metrics").await.text().contains("\nperennial_history_unwritten 0\n"), "{change}");
         let said: Vec<_> = turns(&shown).iter().map(text).collect();
         assert_eq!(said.len(), 6, "{change}: {shown:#}");
         assert!(
