@@ -9,7 +9,7 @@ import { test } from "node:test";
 
 import { curl } from "../faces/curl.mjs";
 import { ROOT } from "../typescript/recordings.mjs";
-import { PLAIN, answers, conversation, done, folder, grown, open, over, rig, saying, shown } from "./rig.mjs";
+import { PLAIN, answers, conversation, done, folder, grown, open, over, rig, saying, settled, shown } from "./rig.mjs";
 
 const stage = rig();
 
@@ -126,6 +126,7 @@ test("T18: curl -N tails a live conversation as text", async () => {
   assert.equal(live.code, 0);
   assert.equal(live.headers.get("perennial-stream"), assistant.stream);
   assert.equal(live.body, TEXT);
-  // The same of what is over, with the end of its last line.
+  // The same of what is over, with the end of its last line. That it is over is written a moment after its last word.
+  await settled(stage, { url: () => `${stage.gateway.url}/c/${id}` });
   assert.equal((await curl("-N", `${stage.gateway.url}/c/${id}`)).body, `${TEXT}\n`);
 });
