@@ -44,6 +44,8 @@ pub(super) struct Silence {
     pub(super) waited: Duration,
     /// Since the last piece of content.
     pub(super) silent: Duration,
+    /// There was one.
+    pub(super) came: bool,
     /// Signs of life come all the same.
     pub(super) alive: bool,
     /// The text is shown as it comes.
@@ -105,13 +107,12 @@ impl Doing {
 }
 
 fn waiting(silence: &Silence, word: &str) -> String {
-    let Silence { waited, silent, alive, .. } = *silence;
+    let Silence { silent, alive, came, .. } = *silence;
     if silent < LONG {
         return format!("{word} {}", span(silent));
     }
     let life = if alive { ", but signs of life" } else { "" };
-    // Before the first piece both are the same.
-    let kept = if waited > silent + QUICK { "Ctrl-C keeps what came" } else { "Ctrl-C stops" };
+    let kept = if came { "Ctrl-C keeps what came" } else { "Ctrl-C stops" };
     format!("nothing for {}{life}; {kept}", span(silent))
 }
 
@@ -141,6 +142,7 @@ mod tests {
         let silence = |waited, silent, alive| Silence {
             waited: Duration::from_secs(waited),
             silent: Duration::from_secs(silent),
+            came: waited > silent,
             alive,
             live: true,
         };

@@ -321,6 +321,7 @@ impl Show {
         let silence = doing::Silence {
             waited: self.tally.elapsed(),
             silent: self.tally.silent(),
+            came: self.tally.first().is_some(),
             alive: self.alive.elapsed() < self.tally.silent() / 2,
             live: self.live,
         };

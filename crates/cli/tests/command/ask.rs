@@ -211,3 +211,34 @@ fn nothing_that_is_said_moves_the_cursor_of_a_terminal() {
         assert!(!shown.contains(harms), "{command}: {shown:?}");
     }
 }
+
+#[test]
+fn the_share_of_the_cache_is_said() {
+    let sim = Sim::new();
+    let system = format!(
+        r#"system=[{{"type":"text","text":"{}","cache_control":{{"type":"ephemeral"}}}}]"#,
+        "Be brief and kind. ".repeat(600)
+    );
+    let asked = |_| -> Ran { sim.ask(&["-u", "-o", &system, "Hi"]).output().unwrap().into() };
+    let [first, second] = [1, 2].map(asked);
+    assert!(first.err.contains(" written to cache)") && !first.err.contains("% from cache"), "{}", first.err);
+    let (_, share) = second.err.split_once(" in (").unwrap_or_else(|| panic!("{}", second.err));
+    let share: u32 = share.split(" % from cache").next().unwrap().parse().unwrap();
+    assert!((95..=100).contains(&share), "{}", second.err);
+}
+
+#[test]
+fn a_long_silence_is_one_line_that_says_what_to_do() {
+    let sim = Sim::new();
+    let orders = "perennial-sim: stall@event=4; answer=One two three";
+    let mut child = sim.ask(&["-m", "claude-opus-4-6", "-H", orders, "Hi"]).spawn().unwrap();
+    let mut said = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let line = said.next().unwrap();
+    assert!(
+        line.starts_with("perennial: nothing for 15 s") && line.ends_with("; Ctrl-C keeps what came"),
+        "{line}"
+    );
+    signal(&child, "INT");
+    let ran = Ran::from(child.wait_with_output().unwrap());
+    assert_eq!((ran.code, ran.out.starts_with("One")), (130, true), "{}", ran.out);
+}

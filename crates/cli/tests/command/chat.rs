@@ -58,7 +58,7 @@ fn any_service_is_asked_with_its_key() {
     let sim = Sim::new();
     let kept = Kept::new();
     let mut child = kept
-        .command(&["chat", "--base-url", &sim.handle.url(), "-m", "claude-opus-4-6"])
+        .command(&["chat", "-u", "--base-url", &sim.handle.url(), "-m", "claude-opus-4-6"])
         .env("ANTHROPIC_API_KEY", "sk-ant-secret-key")
         .stdin(Stdio::piped())
         .spawn()
@@ -71,6 +71,47 @@ fn any_service_is_asked_with_its_key() {
     // A price is known, so the cost is.
     assert!(ran.err.contains("1 answer; tokens: ") && ran.err.contains("cost $0.0"), "{}", ran.err);
     assert!(kept.turns()[1]["cost"].as_str().is_some());
+    // `-u` says the same of each answer.
+    assert!(
+        ran.err.contains("time: ") && ran.err.contains("perennial: answer: claude-opus-4-6; end_turn"),
+        "{}",
+        ran.err
+    );
+}
+
+#[test]
+fn a_system_prompt_holds_from_where_it_is_set_until_it_is_taken_away() {
+    let (sim, kept) = (Sim::new(), Kept::new());
+    let mut child = kept
+        .command(&["chat", "--base-url", &sim.handle.url()])
+        .env("ANTHROPIC_API_KEY", "k")
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = b"Hi\n/system Be brief\n/system\n/retry\n/system -\n/retry\n/system\n";
+    child.stdin.take().unwrap().write_all(lines).unwrap();
+    let ran = Ran::from(child.wait_with_output().unwrap());
+    assert!(ran.err.contains("\nBe brief\n") && ran.err.contains("there is no system prompt"), "{}", ran.err);
+    let entries = sim.handle.journal().entries();
+    let [first, with, without] = &entries[..] else { panic!("{entries:?}") };
+    assert_eq!(with.request_bytes, first.request_bytes + ",\"system\":\"Be brief\"".len() as u64);
+    assert_eq!(without.request_digest, first.request_digest);
+}
+
+#[test]
+fn a_reader_that_leaves_ends_the_session_in_silence() {
+    let kept = Kept::new();
+    let mut child =
+        kept.command(&["chat", "--sim", "--pace", "instant"]).stdin(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let mut input = child.stdin.take().unwrap();
+    input.write_all(b"Tell me about tides\n").unwrap();
+    // It does not wait for the next line.
+    let mut said = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(141), "{said}");
+    assert!(!said.contains("written") && !said.contains("pipe"), "{said}");
+    drop(input);
 }
 
 #[test]

@@ -104,6 +104,9 @@ fn standard_input_is_recorded_as_it_comes() {
     assert!(times.last().unwrap() - times[0] > 0.14, "{times:?}");
 }
 
+/// What a process may take to start on a machine that has other things to do: less than what the speeds here differ by.
+const START: f64 = 1.0;
+
 #[test]
 fn a_recording_takes_the_time_that_it_took() {
     let folder = tempfile::tempdir().unwrap();
@@ -127,9 +130,8 @@ fn a_recording_takes_the_time_that_it_took() {
         [(&[][..], last), (&["--speed", "4"], last / 4.0), (&["--speed", "inf"], 0.0)]
     {
         let (took, text) = took(arguments);
-        // What the process itself takes to start counts too.
         assert!(
-            took > expected * 0.95 && took < expected * 1.05 + 0.3,
+            took > expected * 0.95 && took < expected * 1.05 + START,
             "{arguments:?}: {took} of {expected}"
         );
         assert_eq!(text, format!("{}\n", "one two three four five six seven eight nine ten ".repeat(8)));
@@ -137,7 +139,10 @@ fn a_recording_takes_the_time_that_it_took() {
     // By tokens: ten words and some blanks, eight times.
     let tokens = perennial_tokens::count("one two three four five six seven eight nine ten ") as f64 * 8.0;
     let (took, _) = took(&["--tps", "200"]);
-    assert!(took > tokens / 200.0 * 0.95 && took < tokens / 200.0 * 1.05 + 0.3, "{took} for {tokens} tokens");
+    assert!(
+        took > tokens / 200.0 * 0.95 && took < tokens / 200.0 * 1.05 + START,
+        "{took} for {tokens} tokens"
+    );
 }
 
 #[test]

@@ -123,7 +123,7 @@ fn every_form_of_a_stream_is_there() {
 
 #[test]
 fn leaving_a_stream_leaves_it_alone() {
-    let service = serve(PACE);
+    let service = serve("ttft=10ms,tps=30,jitter=0,burst=1");
     let id = start(&service);
     let mut reader = Attached::new(&service, &id);
     reader.wait_for(10);

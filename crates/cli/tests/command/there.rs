@@ -2,6 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::process::{Child, ChildStdout, Stdio};
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -158,6 +159,30 @@ fn ctrl_c_stops_the_answer_there_too() {
     assert!(text(&there["turns"][1]).starts_with(&chat.said), "{:?}", chat.said);
     drop(chat.child.stdin.take());
     assert_eq!(chat.child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn a_second_ctrl_c_waits_for_nobody() {
+    let (service, kept) = (serve(PACE), Kept::new());
+    let mut chat = Chat::begin(&kept, &service, &[], "Tell me about tides in detail\n");
+    chat.wait_for(10);
+    // Nobody hears there that the answer is to be stopped.
+    service.signal("STOP");
+    let clock = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let mut pressed = 0;
+    let ended = loop {
+        signal(&chat.child, "INT");
+        pressed += 1;
+        // Signals that come before the one before was seen are one.
+        clock.block_on(async { tokio::time::sleep(Duration::from_millis(200)).await });
+        if let Some(ended) = chat.child.try_wait().unwrap() {
+            break ended;
+        }
+        assert!(pressed < 50, "it waits for a gateway that does not answer");
+    };
+    service.signal("CONT");
+    assert!(pressed >= 2, "the first one stops the answer only");
+    assert_eq!(ended.code(), Some(130));
 }
 
 #[test]

@@ -192,3 +192,28 @@ fn what_is_typed_while_an_answer_comes_waits_for_its_end_and_does_not_stand_in_i
     let modes = String::from_utf8(ran.stdout).unwrap();
     assert!(modes.split_whitespace().any(|mode| mode == "echo"), "{modes}");
 }
+
+#[test]
+fn t4_ctrl_z_gives_the_shell_a_terminal_that_shows_what_is_typed() {
+    let folder = tempfile::tempdir().unwrap();
+    let line = format!(
+        "export PERENNIAL_HISTORY='{}'; set -m; '{}' chat --sim --color never --pace ttft=10ms,tps=20,jitter=0,burst=1; \
+         stty -a | grep -ow -e '-*echo'; echo '[paused]'; fg",
+        folder.path().join("history.db").display(),
+        env!("CARGO_BIN_EXE_perennial")
+    );
+    let Some(mut pane) = Pane::run(80, 40, &line) else { return };
+    prompt(&mut pane, 1);
+    say(&pane, "Tell me about tides");
+    pane.wait_for("Tides");
+    pane.press("C-z");
+    pane.wait_for("[paused]");
+    say(&pane, "/open");
+    pane.wait_for("has no page");
+    pane.press("C-c");
+    prompt(&mut pane, 2);
+    pane.press("C-d");
+    assert_eq!(pane.end(), 0);
+    let screen = pane.screen();
+    assert!(screen.contains("\necho\n[paused]\n"), "{screen}");
+}
