@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use super::command::{Command, Input};
-use super::session::Session;
+use super::session::{Session, tell};
 use super::typed::Typed;
 use super::{Flow, LAST_WORDS, browser, lines};
 use crate::exit::{Exit, Failure, say};
@@ -70,6 +70,8 @@ impl Session {
             say("nothing was changed, so nothing is asked");
             return Ok(Flow::On);
         }
+        // What is asked now stands nowhere else on the screen.
+        tell(&format!("> {words}"));
         self.answer(&before, Question::New(words), &json!(words), signals).await
     }
 

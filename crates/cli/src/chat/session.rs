@@ -14,6 +14,7 @@ use super::{ChatArgs, Flow, words};
 use crate::exit::{Exit, Failure, say};
 use crate::history::{Opened, Place};
 use crate::listen::Signals;
+use crate::logging::INDENT;
 use crate::logs::shown;
 use crate::output::{self, Answer};
 use crate::question::{DEFAULT_MAX_TOKENS, DEFAULT_MODEL, Settings};
@@ -295,10 +296,13 @@ fn copy(branch: &[Turn]) -> Result<(), Failure> {
 }
 
 /// What was asked for, on standard error as it stands: standard output has the answers of the model.
-fn tell(text: &str) {
+pub(super) fn tell(text: &str) {
+    let columns = output::stderr_columns();
     let mut err = std::io::stderr().lock();
-    // That nobody reads it is no reason to fail.
-    drop(writeln!(err, "{}", output::harmless(text.trim_end_matches('\n'))));
+    for line in output::harmless(text.trim_end_matches('\n')).split('\n') {
+        // That nobody reads it is no reason to fail.
+        drop(writeln!(err, "{}", output::folded(line, columns, INDENT)));
+    }
 }
 
 fn beside(file: &Path, ending: &str) -> PathBuf {

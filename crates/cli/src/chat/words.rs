@@ -8,10 +8,10 @@ use perennial_ledger::Decimal;
 use serde::Deserialize;
 
 use super::command::HELP;
-use crate::output::folded;
+use crate::output::{fitting, folded};
 use crate::show::Paid;
 
-/// So much of a text is shown where it is only to be known again; two of them stand on a line.
+/// So many columns of a text are shown where it is only to be known again; two of them stand on a line.
 const GLIMPSE: usize = 32;
 
 /// What is looked at of a usage.
@@ -102,12 +102,44 @@ pub(super) fn usage(turns: &[Turn], paid: Paid) -> String {
 fn glimpse(turn: &Turn) -> String {
     let text = turn.content.visible_text();
     let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let mut glimpse: String = words.chars().take(GLIMPSE).collect();
-    if glimpse.len() < words.len() {
-        glimpse.push('…');
-    }
+    let glimpse = fitting(&words, GLIMPSE);
     match (glimpse.is_empty(), turn.state.is_end()) {
         (true, _) => format!("({})", turn.state),
         (false, _) => glimpse,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use perennial_history::{Content, Document};
+    use serde_json::json;
+
+    use super::*;
+
+    fn turn(text: &str) -> Turn {
+        let document = json!({"type": "perennial_conversations", "format": 1, "conversations": [{
+            "conversation": {"type": "conversation", "id": "c", "title": "", "model": "", "system": null, "settings": {}, "head": null,
+                "live": null, "version": 1, "created_at": "2026-01-01T00:00:00Z", "updated_at": "2026-01-01T00:00:00Z"},
+            "turns": [{"type": "turn", "id": "t", "parent": null, "role": "assistant", "content": Content::text(text), "state": "completed",
+                "stream": null, "stop_reason": null, "usage": null, "error": null, "model": null, "by": null, "continues": null,
+                "created_at": "2026-01-01T00:00:00Z", "ended_at": null}]}]});
+        Document::from_json(&document.to_string()).unwrap().conversations.remove(0).turns.remove(0)
+    }
+
+    #[test]
+    fn a_glimpse_is_no_wider_than_its_room() {
+        assert_eq!(glimpse(&turn("one\n two")), "one two");
+        assert_eq!(glimpse(&turn(&"a".repeat(40))), format!("{}…", "a".repeat(31)));
+        let wide = glimpse(&turn(&"日本".repeat(20)));
+        assert!(crate::output::width(&wide) <= GLIMPSE && wide.ends_with('…'), "{wide}");
+        assert_eq!(glimpse(&turn("")), "(completed)");
+    }
+
+    #[test]
+    fn one_answer_is_no_answers() {
+        let one = [turn("x")];
+        assert!(usage(&one, Paid::Nobody).starts_with("1 answer; "));
+        assert!(usage(&one, Paid::Service).ends_with("that of 1 answer, which is not known"));
+        assert!(usage(&[], Paid::Nobody).starts_with("0 answers; "));
     }
 }

@@ -145,6 +145,11 @@ fn another_answer_and_another_question_are_branches() {
     ] {
         assert!(ran.err.contains(part), "{part}: {}", ran.err);
     }
+    assert!(
+        ran.err.contains("\n> What about rivers?\n"),
+        "what is asked after an edit is shown: {}",
+        ran.err
+    );
     // The draft is gone.
     let left: Vec<_> = std::fs::read_dir(kept.file.parent().unwrap())
         .unwrap()
