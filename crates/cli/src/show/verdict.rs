@@ -95,9 +95,10 @@ fn code(error: &Error) -> Exit {
 }
 
 pub(crate) fn interrupted(transcript: &Transcript) -> &'static str {
-    if transcript.indices().next().is_some() {
-        "interrupted; the answer above is a part"
-    } else {
+    // A thought is no answer.
+    if transcript.text().is_empty() {
         "interrupted before the answer began"
+    } else {
+        "interrupted; the answer above is a part"
     }
 }

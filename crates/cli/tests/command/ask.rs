@@ -242,3 +242,18 @@ fn a_long_silence_is_one_line_that_says_what_to_do() {
     let ran = Ran::from(child.wait_with_output().unwrap());
     assert_eq!((ran.code, ran.out.starts_with("One")), (130, true), "{}", ran.out);
 }
+
+#[test]
+fn a_thought_that_is_interrupted_is_no_part_of_an_answer() {
+    let pace: Pace = "instant,tps=10".parse().unwrap();
+    let sim = Sim::with(Simulator::builder().pace(pace));
+    let mut child = sim.ask(&["--thinking", "full", "Why is the sky blue?"]).spawn().unwrap();
+    let mut err = child.stderr.take().unwrap();
+    err.read_exact(&mut [0; 5]).unwrap();
+    signal(&child, "INT");
+    let mut said = String::new();
+    err.read_to_string(&mut said).unwrap();
+    let ran = child.wait_with_output().unwrap();
+    assert_eq!((ran.status.code(), &*ran.stdout), (Some(130), &b""[..]));
+    assert!(said.ends_with("perennial: interrupted before the answer began\n"), "{said}");
+}
