@@ -133,7 +133,9 @@ impl Session {
             say("the embedded simulator answers");
         }
         if let Some(conversation) = &self.conversation {
-            say(format_args!("going on with {}: {}", conversation.id, conversation.title));
+            let title = Some(&conversation.title).filter(|title| !title.is_empty());
+            let title = title.map(|title| format!(": {title}")).unwrap_or_default();
+            say(format_args!("going on with {}{title}", conversation.id));
         }
         if is_edited {
             say(format_args!("{} answers; /help lists commands, Ctrl-D leaves", self.settings.model));

@@ -147,6 +147,36 @@ fn a_chat_that_is_killed_leaves_its_answer_to_the_gateway_and_finds_it_again() {
 }
 
 #[test]
+fn what_the_tools_of_the_gateway_lead_to_is_shown_too() {
+    let (service, kept) = (serve("instant"), Kept::new());
+    let made = request(
+        &service.url,
+        "POST /v1/conversations",
+        r#"{"model":"claude-haiku-5-5","settings":{"tools":["calculator"]}}"#,
+    );
+    assert!(made.starts_with("HTTP/1.1 201"), "{made}");
+    let question = "What is 12 * 34? Use the calculator.\n/usage\n";
+    let ran = chat(&kept, &service, &["-c"], question);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let there = last(&service);
+    let turns = there["turns"].as_array().unwrap();
+    let (steps, by): (Vec<_>, Vec<_>) =
+        turns.iter().map(|turn| (turn["state"].as_str(), &turn["by"])).unzip();
+    assert_eq!(by, [&Value::Null, &Value::Null, &Value::from("tools"), &Value::Null], "{turns:?}");
+    assert!(steps.iter().all(|state| *state == Some("completed")), "{turns:?}");
+    // The call is a line, the answer behind it is the answer, and nobody is told to run the tool.
+    assert!(ran.err.contains("tool calculator") && !ran.err.contains("wants a tool run"), "{}", ran.err);
+    assert!(
+        ran.out.trim_end().ends_with(text(&turns[3]).trim_end()) && ran.out.contains("408"),
+        "{}",
+        ran.out
+    );
+    assert!(ran.err.contains("2 answers; tokens: "), "{}", ran.err);
+    let id = there["id"].as_str().unwrap();
+    assert!(ran.err.contains(&format!("going on with {id}\n")), "{}", ran.err);
+}
+
+#[test]
 fn ctrl_c_stops_the_answer_there_too() {
     let (service, kept) = (serve(PACE), Kept::new());
     let mut chat = Chat::begin(&kept, &service, &[], "Tell me about tides in detail\n");
