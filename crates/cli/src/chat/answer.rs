@@ -8,6 +8,7 @@ use perennial_history::{Content, NewTurn, Role, Turn};
 use serde_json::{Value, json};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
+use super::book::Book;
 use super::command::{Command, Input};
 use super::session::{Session, tell};
 use super::typed::Typed;
@@ -42,6 +43,11 @@ pub(super) enum Question<'a> {
 impl Session {
     /// What the user says, and the answer to it.
     pub(super) async fn ask(&mut self, words: &str, signals: &mut Signals) -> Result<Flow, Failure> {
+        // One that was asked for elsewhere stands before it.
+        let flow = self.rejoin(signals).await?;
+        if flow != Flow::On {
+            return Ok(flow);
+        }
         let before = self.branch().await?;
         self.answer(&before, Question::New(words), &json!(words), signals).await
     }
@@ -97,7 +103,12 @@ impl Session {
         signals: &mut Signals,
     ) -> Result<Flow, Failure> {
         if branch.last().is_some_and(|turn| !turn.state.is_end()) {
-            let message = "the last answer of this conversation still comes; chat -c shows it, once this process has ended";
+            let message = match self.book {
+                Book::Here(_) => {
+                    "the last answer of this conversation is still being written, by another process"
+                }
+                Book::There(_) => "the last answer of this conversation still comes, asked for elsewhere",
+            };
             return Err(Failure::new(Exit::Usage, message));
         }
         let coming = self.begin(branch, question, content).await?;

@@ -147,6 +147,29 @@ fn a_chat_that_is_killed_leaves_its_answer_to_the_gateway_and_finds_it_again() {
 }
 
 #[test]
+fn an_answer_that_was_asked_for_on_the_page_stands_before_the_next_question() {
+    let (service, kept) = (serve(PACE), Kept::new());
+    let mut chat = Chat::begin(&kept, &service, &["-H", "perennial-sim: pace=instant"], "Hi\n/usage\n");
+    let mut said = BufReader::new(chat.child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    assert!(said.any(|line| line.starts_with("1 answer;")));
+    let id = last(&service)["id"].as_str().unwrap().to_owned();
+    let asked = request(
+        &service.url,
+        &format!("POST /v1/conversations/{id}/turns"),
+        r#"{"content":"Tell me about tides in detail"}"#,
+    );
+    assert!(asked.contains("\"running\""), "{asked}");
+    chat.child.stdin.as_mut().unwrap().write_all(b"What did I ask?\n").unwrap();
+    drop(chat.child.stdin.take());
+    chat.out.read_to_string(&mut chat.said).unwrap();
+    assert_eq!(chat.child.wait().unwrap().code(), Some(0));
+    let there = last(&service);
+    let answers: Vec<&str> = [1, 3, 5].map(|at| text(&there["turns"][at]).trim_end()).to_vec();
+    assert_eq!(chat.said.trim_end(), answers.join("\n"));
+    assert_eq!(there["turns"][4]["parent"], there["turns"][3]["id"]);
+}
+
+#[test]
 fn what_the_tools_of_the_gateway_lead_to_is_shown_too() {
     let (service, kept) = (serve("instant"), Kept::new());
     let made = request(
