@@ -5,6 +5,7 @@
 
 mod answer;
 mod begun;
+mod beside;
 mod book;
 mod browser;
 mod command;
