@@ -153,7 +153,7 @@ impl Session {
                 recorder.hear(transcript);
             }
         };
-        let mut typed = if self.is_edited { Typed::listen() } else { None };
+        let mut typed = if self.is_typed { Typed::listen() } else { None };
         let read = tokio::select! {
             read = show::read(&mut stream, &mut show, hears) => Some(read),
             () = signals.next() => None,

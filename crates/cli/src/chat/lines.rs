@@ -1,7 +1,7 @@
 //! Lines of the user: edited in a terminal, as they come from anywhere else.
 
 use std::borrow::Cow;
-use std::io::{self, BufRead as _, IsTerminal as _};
+use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
@@ -39,15 +39,28 @@ pub(super) enum Line {
 }
 
 pub(super) enum Lines {
-    Edited { editor: Box<Reedline>, draft: PathBuf, joints: Joints },
-    Plain,
+    Edited {
+        editor: Box<Reedline>,
+        draft: PathBuf,
+        joints: Joints,
+    },
+    /// As the terminal edits them, or as they come from elsewhere.
+    Plain {
+        prompts: bool,
+    },
 }
 
 impl Lines {
-    /// `history` is the file for the arrow keys, and the place for drafts; `None` remembers nothing. `leaving` ends the editing of a line.
-    pub(super) fn new(history: Option<PathBuf>, leaving: Arc<AtomicBool>) -> Result<Self, Failure> {
-        if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
-            return Ok(Self::Plain);
+    /// `history` is the file for the arrow keys, and the place for drafts; `None` remembers nothing. `leaving` ends the editing of a line. An editor draws its line
+    /// anew with every key; where nothing may be wiped off (`redraws`) there is none.
+    pub(super) fn new(
+        history: Option<PathBuf>,
+        leaving: Arc<AtomicBool>,
+        redraws: bool,
+    ) -> Result<Self, Failure> {
+        let prompts = io::stdin().is_terminal() && io::stderr().is_terminal();
+        if !prompts || !redraws {
+            return Ok(Self::Plain { prompts });
         }
         let (draft, joints) = (draft(history.as_deref()), Joints::default());
         let mut editor = Reedline::create()
@@ -73,8 +86,14 @@ impl Lines {
         Ok(Self::Edited { editor: Box::new(editor), draft, joints })
     }
 
+    /// Whether an editor has the keyboard between two answers.
     pub(super) fn are_edited(&self) -> bool {
         matches!(self, Self::Edited { .. })
+    }
+
+    /// Whether somebody types them.
+    pub(super) fn are_typed(&self) -> bool {
+        matches!(self, Self::Edited { .. } | Self::Plain { prompts: true })
     }
 
     /// The next one. Nothing else reads the keyboard meanwhile, or draws.
@@ -95,9 +114,10 @@ impl Lines {
                 })
             }
             // Nobody edits, so the terminal sends a signal for Ctrl-C, and it ends the session.
-            Self::Plain => runtime.block_on(async {
+            Self::Plain { prompts } => runtime.block_on(async {
+                let prompts = *prompts;
                 tokio::select! {
-                    read = tokio::task::spawn_blocking(plain) => {
+                    read = tokio::task::spawn_blocking(move || plain(prompts)) => {
                         read.map_err(|error| failed(&error))?.map_err(|error| failed(&error))
                     }
                     () = signals.next() => Ok(Line::Left),
@@ -108,11 +128,19 @@ impl Lines {
 }
 
 /// Lines as they come; one that ends with a backslash goes on with the next.
-fn plain() -> io::Result<Line> {
+fn plain(prompts: bool) -> io::Result<Line> {
     let mut text = String::new();
     loop {
+        if prompts {
+            let mark = if text.is_empty() { Mark::FIRST } else { Mark::NEXT };
+            // That nobody sees it is no reason to fail.
+            drop(io::stderr().write_all(mark.as_bytes()));
+        }
         let mut line = String::new();
         if io::stdin().lock().read_line(&mut line)? == 0 {
+            if prompts {
+                drop(io::stderr().write_all(b"\n"));
+            }
             return Ok(if text.is_empty() { Line::End } else { Line::Text(text) });
         }
         let line = line.trim_end_matches(['\n', '\r']);
@@ -255,6 +283,12 @@ impl EditMode for Chords {
 /// What stands before the line.
 struct Mark;
 
+impl Mark {
+    const FIRST: &str = "> ";
+    /// Before a line that goes on with the one before.
+    const NEXT: &str = ". ";
+}
+
 impl Prompt for Mark {
     fn render_prompt_left(&self) -> Cow<'_, str> {
         Cow::Borrowed("")
@@ -265,11 +299,11 @@ impl Prompt for Mark {
     }
 
     fn render_prompt_indicator(&self, _: PromptEditMode) -> Cow<'_, str> {
-        Cow::Borrowed("> ")
+        Cow::Borrowed(Self::FIRST)
     }
 
     fn render_prompt_multiline_indicator(&self) -> Cow<'_, str> {
-        Cow::Borrowed(". ")
+        Cow::Borrowed(Self::NEXT)
     }
 
     fn render_prompt_history_search_indicator(&self, search: PromptHistorySearch) -> Cow<'_, str> {

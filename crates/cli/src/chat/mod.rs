@@ -85,8 +85,8 @@ pub(crate) fn run(args: &ChatArgs) -> Run {
     let mut session = runtime.block_on(Session::open(args))?;
     let leaving = Arc::new(AtomicBool::new(false));
     runtime.spawn(leave(Arc::clone(&leaving)));
-    let mut lines = Lines::new(session.history_of_lines(), leaving)?;
-    session.greet(lines.are_edited());
+    let mut lines = Lines::new(session.history_of_lines(), leaving, session.look.notes.redraws)?;
+    session.greet(lines.are_typed());
     let mut is_armed = false;
     // Caught from here on, and kept: one that comes between two lines is not lost.
     let mut signals = runtime.block_on(async { Signals::catch() })?;

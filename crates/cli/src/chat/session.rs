@@ -37,7 +37,7 @@ pub(super) struct Session {
     /// Whether each answer's figures are said.
     pub(super) tells_usage: bool,
     /// Whether somebody types, in a terminal.
-    pub(super) is_edited: bool,
+    pub(super) is_typed: bool,
     /// Lines that were typed while an answer came.
     pub(super) typed: VecDeque<String>,
 }
@@ -79,7 +79,7 @@ impl Session {
             service,
             look: Look::of(&args.wishes()),
             tells_usage: args.usage,
-            is_edited: false,
+            is_typed: false,
             typed: VecDeque::new(),
         };
         if let Some(conversation) = conversation {
@@ -119,8 +119,8 @@ impl Session {
     }
 
     /// What a reader should know before the first line.
-    pub(super) fn greet(&mut self, is_edited: bool) {
-        self.is_edited = is_edited;
+    pub(super) fn greet(&mut self, is_typed: bool) {
+        self.is_typed = is_typed;
         if let Book::There(gateway) = &self.book {
             let simulated = if self.service.paid == Paid::Nobody { ", by its simulator" } else { "" };
             say(format_args!(
@@ -137,7 +137,7 @@ impl Session {
             let title = title.map(|title| format!(": {title}")).unwrap_or_default();
             say(format_args!("going on with {}{title}", conversation.id));
         }
-        if is_edited {
+        if is_typed {
             say(format_args!("{} answers; /help lists commands, Ctrl-D leaves", self.settings.model));
         }
     }

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::layout::golden;
-use crate::pane::Pane;
+use crate::pane::{Pane, assert_append_only};
 use crate::rig::perennial;
 
 /// What the editor of lines says to the terminal each time it waits for one.
@@ -216,4 +216,29 @@ fn t4_ctrl_z_gives_the_shell_a_terminal_that_shows_what_is_typed() {
     assert_eq!(pane.end(), 0);
     let screen = pane.screen();
     assert!(screen.contains("\necho\n[paused]\n"), "{screen}");
+}
+
+#[test]
+fn t9_where_nothing_is_redrawn_the_terminal_edits_the_lines() {
+    for variable in ["TERM=dumb", "ACCESSIBLE=1"] {
+        let folder = tempfile::tempdir().unwrap();
+        let line = format!(
+            "{variable} PERENNIAL_HISTORY='{}' '{}' chat --sim --color never --pace instant",
+            folder.path().join("history.db").display(),
+            env!("CARGO_BIN_EXE_perennial")
+        );
+        let Some(mut pane) = Pane::run(80, 40, &line) else { return };
+        pane.wait_for("Ctrl-D leaves\r\n> ");
+        say(&pane, "My name is Ada.");
+        pane.wait_for("Nice to meet you, Ada!");
+        pane.wait_for("\r\n> ");
+        say(&pane, "What is \\");
+        pane.wait_for(". ");
+        say(&pane, "my name?");
+        pane.wait_for("Your name is Ada");
+        pane.press("C-d");
+        assert_eq!(pane.end(), 0);
+        assert_append_only(&pane.written());
+        assert!(pane.screen().contains("\n>\nperennial: conv_"), "{}", pane.screen());
+    }
 }
