@@ -111,6 +111,12 @@ fn every_form_of_a_stream_is_there() {
     let events = run(&["attach", &id, "--events", "--url", &service.url]);
     let first: Value = serde_json::from_str(events.out.lines().next().unwrap()).unwrap();
     assert_eq!(first["event"], "message_start");
+    // Laid out as `ask` would, if that is wanted.
+    let laid = run(&["attach", &id, "--color", "always", "--wrap", "40", "--url", &service.url]).out;
+    let shown = laid.split("\x1b[").map(|part| part.split_once('m').map_or(part, |(_, text)| text));
+    let shown: String = shown.collect();
+    assert!(laid.contains("\x1b[") && shown.lines().all(|line| line.chars().count() <= 40), "{laid}");
+    assert!(text.lines().any(|line| line.chars().count() > 40), "{text}");
     // By a link, with the right that is in it and nothing else.
     let answer = request(
         &service.url,
