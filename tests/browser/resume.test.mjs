@@ -70,11 +70,19 @@ describe("C7: without a network", { concurrency: 2 }, () => {
     assert.match(await page.textContent("#banner"), /nothing is lost/);
     await new Promise((resolve) => setTimeout(resolve, 3000));
     proxy.refuse = false;
-    await page.evaluate(() => addEventListener("online", () => (window.backAt = performance.now())));
+    // In ticks of the page's own, which a machine with other things to do delays as well.
+    await page.evaluate(() => {
+      window.ticks = new Promise((resolve) => {
+        addEventListener("online", () => {
+          let ticks = 0;
+          setInterval(() => (document.querySelector("#banner").hidden ? resolve(ticks) : (ticks += 1)), 50);
+        });
+      });
+    });
     await page.context().setOffline(false);
-    await page.waitForSelector("#banner", { state: "hidden" });
-    const took = await page.evaluate(() => performance.now() - window.backAt);
-    assert.ok(took < 1000, `${took.toFixed(0)} ms from network to connection`);
+    const took = await page.evaluate(() => window.ticks);
+    context.diagnostic(`${took * 50} ms from network to connection`);
+    assert.ok(took < 20, `${took * 50} ms from network to connection`);
     assert.equal(await over(page), "completed");
     assert.equal(await copied(page), await reference(page));
     await done(page);
@@ -101,6 +109,71 @@ describe("C7: without a network", { concurrency: 2 }, () => {
     await over(page);
     assert.ok((await shown(page)).startsWith(before.slice(0, -1)));
     assert.equal(await copied(page), await reference(page, gateway.url));
+    await done(page);
+  });
+});
+
+describe("whoever asks gets an answer", { concurrency: 2 }, () => {
+  for (const [path, field, button] of [["/", "#message", "#send"], ["/demo", "#question", "#go"]])
+    test(`what is written before the scripts are there is kept, and goes nowhere by itself (${path})`, async () => {
+      const page = await open(stage, { path: "/healthz", orders: ANSWER, settings: PLAIN });
+      let let_go;
+      const gate = new Promise((resolve) => (let_go = resolve));
+      await page.route(/\/(chat|demo)\.js$/, async (route) => {
+        await gate;
+        await route.continue();
+      });
+      await page.goto(`${stage.gateway.url}${path}`, { waitUntil: "commit" });
+      await page.fill(field, "Tell me about rivers");
+      await page.evaluate((button) => document.querySelector(button).click(), button);
+      assert.ok(await page.isDisabled(button));
+      let_go();
+      await page.waitForSelector(`${button}:enabled`);
+      assert.equal(new URL(page.url()).pathname + new URL(page.url()).search, path);
+      if (path === "/") assert.equal(await page.inputValue(field), "Tell me about rivers");
+      await page.click(button);
+      await page.waitForFunction(() => document.querySelector("tape-view")?.textContent.length > 20);
+      await done(page);
+    });
+
+  test("nothing waits for the icons", async () => {
+    const page = await open(stage, { path: "/healthz", orders: ANSWER, settings: PLAIN });
+    await page.addInitScript(() => {
+      const { fetch } = window;
+      window.fetch = (url, init) => (/icons/.test(url) ? new Promise(() => {}) : fetch(url, init));
+    });
+    await page.goto(stage.gateway.url);
+    await ask(page, "Tell me about rivers");
+    await grown(page, 20);
+    assert.ok((await page.locator(".turn .copy use").count()) > 0);
+    await done(page);
+  });
+
+  test("a worker that dies in mid-answer is replaced, and nothing comes twice", async () => {
+    const page = await open(stage, { orders: ANSWER, settings: PLAIN });
+    const devtools = await stage.browser.newBrowserCDPSession();
+    await ask(page, "Tell me about rivers");
+    await grown(page, 60);
+    const { targetInfos } = await devtools.send("Target.getTargets");
+    const workers = targetInfos.filter(({ type, url }) => type === "shared_worker" && url.startsWith(stage.gateway.url));
+    assert.ok(workers.length > 0);
+    for (const { targetId } of workers) await devtools.send("Target.closeTarget", { targetId });
+    assert.equal(await over(page), "completed");
+    assert.equal(await copied(page), await reference(page));
+    await done(page);
+  });
+
+  test("a worker that never begins is done without", async () => {
+    const page = await open(stage, { path: "/healthz", orders: ANSWER, settings: PLAIN });
+    await page.addInitScript(() => {
+      window.SharedWorker = class {
+        port = new MessageChannel().port1;
+      };
+    });
+    await page.goto(stage.gateway.url);
+    await ask(page, "Tell me about rivers");
+    assert.equal(await over(page), "completed");
+    assert.equal(await copied(page), await reference(page));
     await done(page);
   });
 });

@@ -37,13 +37,15 @@ export class Composer {
       this.on.stop();
     };
     this.#drop();
-    this.#show();
+    // Until here a form would have gone nowhere.
+    this.#button.disabled = false;
   }
 
-  /** Whose draft this is: it survives reloads and other conversations. @param {string} conversation */
+  /** Whose draft this is: it survives reloads and other conversations. What was written before the scripts were there is one too. @param {string} conversation */
   open(conversation) {
+    const early = this.#draft ? "" : this.field.value;
     this.#draft = `draft:${conversation}`;
-    this.field.value = localStorage.getItem(this.#draft) ?? "";
+    this.field.value = early || (localStorage.getItem(this.#draft) ?? "");
     this.attachments.clear();
     this.#changed();
   }

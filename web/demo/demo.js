@@ -212,6 +212,7 @@ legend();
   const fault = FAULTS.find(({ id }) => id === scene?.fault);
   void start(fault?.orders ?? "", fault?.id ?? "", fault?.about ?? "");
 };
+/** @type {HTMLButtonElement} */ (find("#go")).disabled = false;
 addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || (event.target instanceof Element && event.target.closest("input[type=text], dialog"))) return;
   const at = Number(event.key) - 1;

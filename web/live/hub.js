@@ -48,6 +48,7 @@ export class Hub {
     else if (message.op === "watch") this.#watch(port, message.stream);
     else if (message.op === "unwatch") this.#unwatch(port, message.stream);
     else if (message.op === "wake") this.#wake(message.always);
+    else if (message.op === "ping") port.postMessage({ op: "pong" });
     else if (message.op === "bye") {
       for (const stream of [...this.#watched.keys()]) this.#unwatch(port, stream);
       this.#ports.delete(port);

@@ -32,11 +32,14 @@ export function add(parent, children) {
 
 const SVG = "http://www.w3.org/2000/svg";
 
-/** The sprite, read once: copies of its shapes are made far faster than references to them. Without it there are references. */
-const sprite = await fetch(new URL("icons.svg", import.meta.url))
+const SPRITE = new URL("icons.svg", import.meta.url).href;
+
+/** The sprite, read once: copies of its shapes are made far faster than references to them. Until it is there, there are references: no page waits for it. @type {Document | null} */
+let sprite = null;
+void fetch(SPRITE)
   .then((answer) => answer.text())
-  .then((text) => new DOMParser().parseFromString(text, "image/svg+xml"))
-  .catch(() => null);
+  .then((text) => (sprite = new DOMParser().parseFromString(text, "image/svg+xml")))
+  .catch(() => {});
 
 /** @type {Map<string, SVGElement>} */
 const icons = new Map();
@@ -44,7 +47,7 @@ const icons = new Map();
 /** @param {string} name Of a symbol in icons.svg. */
 export function icon(name) {
   const known = icons.get(name) ?? drawn(name);
-  icons.set(name, known);
+  if (sprite) icons.set(name, known);
   return /** @type {SVGElement} */ (known.cloneNode(true));
 }
 
@@ -58,7 +61,7 @@ function drawn(name) {
     for (const shape of symbol.children) svg.append(document.importNode(shape, true));
   } else {
     const use = document.createElementNS(SVG, "use");
-    use.setAttribute("href", `/shell/icons.svg#${name}`);
+    use.setAttribute("href", `${SPRITE}#${name}`);
     svg.append(use);
   }
   return svg;

@@ -72,8 +72,8 @@ impl Asset {
     }
 }
 
-/// A script without the lines that are remarks: they are for readers of the source, and a third of it. Each leaves its line, so that what
-/// a browser says of line 40 is about line 40.
+/// A script without its remarks: they are for readers of the source, and a third of it. Each leaves its line, so that what a browser says of
+/// line 40 is about line 40.
 fn without_remarks(script: &str) -> String {
     let mut out = String::with_capacity(script.len());
     let mut inside = false;
@@ -81,10 +81,23 @@ fn without_remarks(script: &str) -> String {
         let text = line.trim();
         let begins = text.starts_with("/**") && (text.ends_with("*/") || !text.contains("*/"));
         if !(inside || begins || text.starts_with("//")) {
-            out.push_str(line);
+            out.push_str(&without_types(line));
         }
         inside = (inside || begins) && !text.ends_with("*/");
         out.push('\n');
+    }
+    out
+}
+
+/// A line of code without the types in it.
+fn without_types(line: &str) -> String {
+    let mut parts = line.split("/** @");
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        match part.split_once("*/") {
+            Some((_, code)) => out.push_str(code.strip_prefix(' ').unwrap_or(code)),
+            None => out.extend(["/** @", part]),
+        }
     }
     out
 }
@@ -140,8 +153,8 @@ mod tests {
 
     #[test]
     fn remarks_leave_their_lines_and_code_stays() {
-        let script = "// What it is.\n\n/** One. */\nconst a = 1; // stays\n/**\n * More\n */\nuse(/** @type {any} */ (a));\n  /** @type {any} */ (b).c();\n";
-        let expected = "\n\n\nconst a = 1; // stays\n\n\n\nuse(/** @type {any} */ (a));\n  /** @type {any} */ (b).c();\n";
+        let script = "// What it is.\n\n/** One. */\nconst a = 1; // stays\n/**\n * More\n */\nuse(/** @type {any} */ (a), /** @type {B} */ (b));\n  /** @type {any} */ (b).c();\n";
+        let expected = "\n\n\nconst a = 1; // stays\n\n\n\nuse((a), (b));\n  (b).c();\n";
         assert_eq!(without_remarks(script), expected);
     }
 

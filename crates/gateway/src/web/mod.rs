@@ -199,6 +199,17 @@ mod tests {
         }
     }
 
+    /// A browser says that a page is loaded while a module of it still waits, and then there is a page on which nothing works.
+    #[test]
+    fn no_script_waits_before_it_has_run() {
+        for (path, text) in FILES.iter().filter(|(path, _)| path.ends_with(".js")) {
+            let waits = |line: &&str| {
+                line.contains("await ") && !line.contains("async") && !line.starts_with([' ', '/', '*'])
+            };
+            assert_eq!(text.lines().find(waits), None, "{path}");
+        }
+    }
+
     #[test]
     fn what_pages_name_is_there() {
         for page in [CHAT, DEMO, BAR] {
