@@ -24,10 +24,10 @@ const FAULTS = [
   ["a pause", "pace=instant; pause_turn", "completed", /Paused/, ["continue"]],
 ];
 
-describe("C8: errors", { concurrency: 2 }, () => {
+describe("C8: errors", { concurrency: 3 }, () => {
   for (const [name, orders, state, words, actions, settings] of FAULTS)
     test(name, async () => {
-      const page = await open(stage, { orders, settings: { ...PLAIN, ...settings } });
+      const page = await open(stage, { orders, settings: { ...PLAIN, ...settings }, shared: !settings });
       if (state === null) await page.setExtraHTTPHeaders({ "perennial-sim": orders, "perennial-recovery": "off" });
       await ask(page, "Tell me about rivers");
       const ended = await over(page);
@@ -42,7 +42,7 @@ describe("C8: errors", { concurrency: 2 }, () => {
     });
 
   test("a stall: who is silent is said, and it can be stopped", async () => {
-    const page = await open(stage, { orders: "pace=real,ttft=0s,tps=60; stall@event=14", settings: PLAIN });
+    const page = await open(stage, { orders: "pace=real,ttft=0s,tps=60; stall@event=14", settings: PLAIN, shared: true });
     await ask(page, "Tell me about rivers");
     await page.waitForFunction(() => /model is silent for \d+ s/.test(document.querySelector(".turn.assistant .status").textContent));
     await page.keyboard.press("Escape");
@@ -51,7 +51,7 @@ describe("C8: errors", { concurrency: 2 }, () => {
   });
 
   test("garbage in between is left out, and the answer is whole", async () => {
-    const page = await open(stage, { orders: "pace=instant; garbage@event=8", settings: PLAIN });
+    const page = await open(stage, { orders: "pace=instant; garbage@event=8", settings: PLAIN, shared: true });
     await ask(page, "Tell me about rivers");
     assert.equal(await over(page), "completed");
     assert.ok((await shown(page)).length > 100);
@@ -60,7 +60,7 @@ describe("C8: errors", { concurrency: 2 }, () => {
   });
 
   test("a rate limit is waited out in sight", async () => {
-    const page = await open(stage, { orders: "pace=instant; status=429,retry-after=4,times=1", settings: PLAIN });
+    const page = await open(stage, { orders: "pace=instant; status=429,retry-after=4,times=1", settings: PLAIN, shared: true });
     await ask(page, "Tell me about rivers");
     await page.waitForFunction(() => /429.*asking again/.test(document.querySelector(".turn.assistant .status").textContent));
     assert.equal(await over(page), "completed");
@@ -68,7 +68,7 @@ describe("C8: errors", { concurrency: 2 }, () => {
   });
 
   test("a cut that is mended is marked where it was, and Retry after one that is not works", async () => {
-    const page = await open(stage, { orders: "pace=real,ttft=0s,tps=80; rst@event=30,times=1", settings: PLAIN });
+    const page = await open(stage, { orders: "pace=real,ttft=0s,tps=80; rst@event=30,times=1", settings: PLAIN, shared: true });
     await ask(page, "How do I learn to cook?");
     assert.equal(await over(page), "completed");
     assert.match(await page.textContent(".seam"), /went on from there/);

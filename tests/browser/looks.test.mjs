@@ -43,7 +43,7 @@ async function warmed() {
 
 const sideways = (page) => page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
 
-describe("C21: every size and light", { concurrency: 2 }, () => {
+describe("C21: every size and light", { concurrency: 3 }, () => {
   for (const [look, view] of LOOKS) {
     test(`the chat, ${look}`, async () => {
       await warmed();

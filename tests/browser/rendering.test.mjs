@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 
 import { startGateway } from "../faces/gateway.mjs";
-import { DESK, LIVE, LONG, PLAIN, ask, done, folder, grown, open, over, rig, saying, settled, shown } from "./rig.mjs";
+import { DESK, LIVE, PLAIN, ask, done, folder, grown, open, over, rig, saying, settled, shown, tap } from "./rig.mjs";
 
 const stage = rig();
 
@@ -33,16 +33,27 @@ fn main() {
 > A quote, and the *end*.
 `;
 
-test("C1: text comes token by token, and the first of it is painted within 100 ms", async (context) => {
-  const page = await open(stage, { orders: "ttft=200ms,tps=20,jitter=0; tokens=60", settings: PLAIN });
+test("C1: text comes token by token, and the first of it is painted in the frame after it came: far within 100 ms", async (context) => {
+  const page = await open(stage, { path: "/healthz", orders: "ttft=200ms,tps=30,jitter=0; tokens=60", settings: PLAIN });
+  await tap(page);
+  await page.goto(stage.gateway.url);
   await page.evaluate(() => {
-    window.firsts = [];
-    window.lengths = new Set();
+    /** By answer: the number of the frame, and when. */
+    Object.assign(window, { frame: 0, came: [], shown: [], lengths: new Set() });
+    const streams = new Set();
+    window.tapped = ({ op, stream, lines }) => {
+      // A delta that is two marks of a heading shows nothing by itself.
+      const first = op === "lines" && !streams.has(stream) && lines.find(({ data }) => data?.tape?.ops?.some(({ op }) => op === "text"));
+      if (!first) return;
+      streams.add(stream);
+      window.came.push([window.frame, Date.now(), first.time / 1000]);
+    };
     const look = () => {
+      window.frame += 1;
       const views = document.querySelectorAll("tape-view");
       const length = views[views.length - 1]?.textContent.length ?? 0;
       if (length > 0) {
-        window.firsts[views.length - 1] ??= Date.now();
+        window.shown[views.length - 1] ??= [window.frame, Date.now()];
         window.lengths.add(length);
       }
       requestAnimationFrame(look);
@@ -53,17 +64,15 @@ test("C1: text comes token by token, and the first of it is painted within 100 m
     await ask(page, "Tell me about rivers");
     await page.waitForFunction((number) => document.querySelectorAll(".turn.assistant[data-state=completed]").length === number, number);
   }
-  const { firsts, lengths } = await page.evaluate(() => ({ firsts: window.firsts, lengths: window.lengths.size }));
+  const { came, shown, lengths } = await page.evaluate(() => ({ came: window.came, shown: window.shown, lengths: window.lengths.size }));
   assert.ok(lengths >= 20, `${lengths} lengths were seen`);
-  const { turns } = await settled(stage, page);
-  const took = [];
-  for (const { stream } of turns.filter(({ role }) => role === "assistant")) {
-    const lines = (await (await fetch(`${stage.gateway.url}/v1/streams/${stream}/events?format=ndjson`)).text()).trim().split("\n").map((line) => JSON.parse(line));
-    took.push(firsts[took.length] - lines.find(({ data }) => data?.delta?.type === "text_delta").time / 1000);
+  assert.equal(came.length, 3);
+  for (const [at, [frame, time, made]] of came.entries()) {
+    const frames = shown[at][0] - frame;
+    context.diagnostic(`from the first words in the gateway to the page ${(time - made).toFixed(0)} ms, to the first glyph ${(shown[at][1] - made).toFixed(0)} ms; ${frames} frames`);
+    // It is painted in the next, and seen in the one after. Frames, since the clock is another one when the machine has other things to do.
+    assert.ok(frames <= 2, `${frames} frames`);
   }
-  context.diagnostic(`from the first delta in the gateway to the first glyph: ${took.map((ms) => `${ms.toFixed(0)} ms`).join(", ")}`);
-  // The best of three: the machine may have other things to do.
-  assert.ok(Math.min(...took) < 100);
   await done(page);
 });
 
@@ -73,18 +82,22 @@ test("C2: 100 KB of answer are linear work: nothing is made twice, the first blo
   writeFileSync(scenario, `[[rule]]\ntext = ${JSON.stringify(Array.from({ length: 200 }, (_, number) => section(number)).join(""))}\n`);
   const gateway = await startGateway("--scenario", scenario);
   context.after(() => gateway.stop());
-  const page = await open(stage, { url: gateway.url, orders: "ttft=0s,tps=9000,jitter=0", settings: PLAIN });
+  const page = await open(stage, { url: gateway.url, path: "/healthz", orders: "ttft=0s,tps=9000,jitter=0", settings: PLAIN });
+  await tap(page);
+  await page.goto(gateway.url);
   await page.evaluate(() => {
-    window.seen = { added: 0, removed: 0, longest: 0, first: null };
+    window.seen = { added: 0, removed: 0, touched: 0, longest: 0, first: null, work: [] };
+    window.tapped = ({ op }) => op === "lines" && window.seen.work.push([document.querySelector("tape-view")?.textContent.length ?? 0, window.seen.touched]);
     const count = (nodes) => [...nodes].reduce((sum, node) => sum + 1 + (node.querySelectorAll?.("*").length ?? 0), 0);
     new MutationObserver((records) => {
       for (const { target, addedNodes, removedNodes } of records) {
-        if (!(target instanceof Element) || !target.closest("tape-view")) continue;
+        if (!(target instanceof Element ? target : target.parentElement)?.closest("tape-view")) continue;
+        window.seen.touched += 1;
         window.seen.added += count(addedNodes);
         window.seen.removed += count(removedNodes);
       }
       window.seen.first ??= document.querySelector("tape-view > *");
-    }).observe(document.querySelector("#thread"), { childList: true, subtree: true });
+    }).observe(document.querySelector("#thread"), { childList: true, subtree: true, characterData: true });
     const begun = performance.now();
     new PerformanceObserver((list) => {
       for (const { startTime, duration } of list.getEntries()) if (startTime - begun > 1000) window.seen.longest = Math.max(window.seen.longest, duration);
@@ -93,18 +106,29 @@ test("C2: 100 KB of answer are linear work: nothing is made twice, the first blo
   const devtools = await page.context().newCDPSession(page);
   await devtools.send("Performance.enable", { timeDomain: "threadTicks" });
   await ask(page, "Tell me about rivers, in very many words");
-  await page.waitForFunction(() => document.querySelector(".turn.assistant")?.dataset.state === "completed", null, { timeout: 120_000 });
-  const { metrics } = await devtools.send("Performance.getMetrics");
-  const spent = (name) => metrics.find((metric) => metric.name === name).value;
-  const script = spent("ScriptDuration");
-  const { added, removed, longest, same, length, nodes } = await page.evaluate(() => ({
+  const measured = async () => Object.fromEntries((await devtools.send("Performance.getMetrics")).metrics.map(({ name, value }) => [name, value]));
+  const tasks = [];
+  for (const characters of [10_000, 40_000, 70_000]) {
+    await grown(page, characters);
+    tasks.push([(await measured()).TaskDuration, (await shown(page)).length]);
+  }
+  await page.waitForFunction(() => document.querySelector(".turn.assistant")?.dataset.state === "completed", null, { timeout: 120_000, polling: 50 });
+  const spent = await measured();
+  const script = spent.ScriptDuration;
+  const { added, removed, longest, work, same, length, nodes } = await page.evaluate(() => ({
     ...window.seen,
     same: window.seen.first === document.querySelector("tape-view > *"),
     length: document.querySelector("tape-view").textContent.length,
     nodes: document.querySelectorAll("tape-view *").length,
     first: null,
   }));
-  context.diagnostic(`${length} characters, ${nodes} elements at the end, ${added} nodes added, ${removed} removed; seconds of the processor: scripts ${script.toFixed(2)}, styles ${spent("RecalcStyleDuration").toFixed(2)}, layout ${spent("LayoutDuration").toFixed(2)} in ${spent("LayoutCount")}, all tasks ${spent("TaskDuration").toFixed(2)}; longest task ${longest.toFixed(0)} ms of the clock`);
+  context.diagnostic(`${length} characters, ${nodes} elements at the end, ${added} nodes added, ${removed} removed; seconds of the processor: scripts ${script.toFixed(2)}, styles ${spent.RecalcStyleDuration.toFixed(2)}, layout ${spent.LayoutDuration.toFixed(2)} in ${spent.LayoutCount}, all tasks ${spent.TaskDuration.toFixed(2)}; longest task ${longest.toFixed(0)} ms of the clock`);
+  const rates = tasks.slice(1).map(([seconds, characters], at) => ((seconds - tasks[at][0]) / (characters - tasks[at][1])) * 1e6);
+  const touched = [work[Math.floor(work.length / 2)], work.at(-1)].map(([characters, touched]) => touched / characters);
+  context.diagnostic(`all tasks for 1000 characters: ${rates.map((ms) => ms.toFixed(1)).join(" ms, later ")} ms; nodes touched for one: ${touched.map((nodes) => nodes.toFixed(3)).join(" in the first half, in all ")}; ${work.length} messages`);
+  // Of the processor, and counted: the clock is another one when the machine has other things to do.
+  assert.ok(touched[1] < 1.25 * touched[0], `${touched} nodes touched`);
+  assert.ok(rates[1] < 3 * rates[0] && rates[1] < 100, `${rates} ms for 1000 characters`);
   assert.ok(length > 80_000, `${length} characters`);
   assert.ok(same, "the first block is the same node at the end");
   assert.ok(removed <= added / 20, `${removed} nodes of ${added} were taken back`);
@@ -166,7 +190,7 @@ test("C9: a selection lives through the rest of the answer, and copies are exact
 });
 
 test("C20: a tab in the background has the whole text, without a frame", async () => {
-  const page = await open(stage, { orders: LONG, settings: PLAIN });
+  const page = await open(stage, { orders: "ttft=50ms,tps=500,jitter=0; tokens=900", settings: PLAIN });
   await page.evaluate(() => {
     Object.defineProperty(document, "hidden", { get: () => true });
     Object.defineProperty(document, "visibilityState", { get: () => "hidden" });

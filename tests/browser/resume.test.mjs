@@ -9,7 +9,7 @@ import { PLAIN, ask, done, folder, grown, open, over, rig, settled, shown } from
 
 const stage = rig();
 
-const ANSWER = "ttft=100ms,tps=40,jitter=0; tokens=400";
+const ANSWER = "ttft=100ms,tps=70,jitter=0; tokens=400";
 
 /** What the whole answer is, as the gateway has it. */
 async function reference(page, url = stage.gateway.url) {
@@ -17,14 +17,19 @@ async function reference(page, url = stage.gateway.url) {
   return turns.at(-1).content.map(({ text }) => text ?? "").join("");
 }
 
-/** The source that the page has, by way of its own Copy. */
+/** The source that the page has, by way of its own Copy. What it wrote and not what can be read: the clipboard is one for all tests that run beside each other. */
 async function copied(page) {
+  await page.evaluate(() => {
+    const { clipboard } = navigator;
+    const write = clipboard.writeText.bind(clipboard);
+    clipboard.writeText = (text) => write((window.written = text));
+  });
   await page.locator(".turn.assistant .copy").last().click();
   await page.waitForSelector(".copy .said");
-  return page.evaluate(() => navigator.clipboard.readText());
+  return page.evaluate(() => window.written);
 }
 
-describe("C6: a reload is not seen", { concurrency: 2 }, () => {
+describe("C6: a reload is not seen", { concurrency: 3 }, () => {
   for (const share of [0.3, 0.7])
     test(`at ${100 * share} %`, async () => {
       const page = await open(stage, { orders: ANSWER, settings: PLAIN });
@@ -55,7 +60,7 @@ describe("C6: a reload is not seen", { concurrency: 2 }, () => {
   });
 });
 
-describe("C7: without a network", { concurrency: 2 }, () => {
+describe("C7: without a network", { concurrency: 3 }, () => {
   test("three seconds of it: said, nothing lost, nothing twice, gone within a second", async (context) => {
     const proxy = await startProxy(stage.gateway.url, () => null, /^$/);
     context.after(() => proxy.stop());
@@ -113,7 +118,7 @@ describe("C7: without a network", { concurrency: 2 }, () => {
   });
 });
 
-describe("whoever asks gets an answer", { concurrency: 2 }, () => {
+describe("whoever asks gets an answer", { concurrency: 3 }, () => {
   for (const [path, field, button] of [["/", "#message", "#send"], ["/demo", "#question", "#go"]])
     test(`what is written before the scripts are there is kept, and goes nowhere by itself (${path})`, async () => {
       const page = await open(stage, { path: "/healthz", orders: ANSWER, settings: PLAIN });
@@ -149,15 +154,18 @@ describe("whoever asks gets an answer", { concurrency: 2 }, () => {
     await done(page);
   });
 
-  test("a worker that dies in mid-answer is replaced, and nothing comes twice", async () => {
-    const page = await open(stage, { orders: ANSWER, settings: PLAIN });
+  test("a worker that dies in mid-answer is replaced, and nothing comes twice", async (context) => {
+    // An origin of its own, by which its worker is known among those of other tests.
+    const proxy = await startProxy(stage.gateway.url, () => null, /^$/);
+    context.after(() => proxy.stop());
+    const page = await open(stage, { url: proxy.url, orders: ANSWER, settings: PLAIN });
     const devtools = await stage.browser.newBrowserCDPSession();
     await ask(page, "Tell me about rivers");
     await grown(page, 60);
     const { targetInfos } = await devtools.send("Target.getTargets");
-    const workers = targetInfos.filter(({ type, url }) => type === "shared_worker" && url.startsWith(stage.gateway.url));
-    assert.ok(workers.length > 0);
-    for (const { targetId } of workers) await devtools.send("Target.closeTarget", { targetId });
+    const workers = targetInfos.filter(({ type, url }) => type === "shared_worker" && url.startsWith(proxy.url));
+    assert.equal(workers.length, 1);
+    await devtools.send("Target.closeTarget", { targetId: workers[0].targetId });
     assert.equal(await over(page), "completed");
     assert.equal(await copied(page), await reference(page));
     await done(page);
@@ -198,7 +206,7 @@ test("C15: twelve tabs over HTTP/1.1 show the same live answer over two connecti
   const connections = proxy.streaming();
   // A clock gates nothing on a machine that has other things to do; a tab that got no connection would never have come this far.
   context.diagnostic(`tabs took ${times.map((ms) => ms.toFixed(0)).join(", ")} ms; ${connections} live connections`);
-  assert.ok(connections <= 2, `${connections} live connections`);
+  assert.ok(connections >= 1 && connections <= 2, `${connections} live connections`);
   for (const tab of [first, ...tabs]) assert.equal(await over(tab), "completed");
   const texts = new Set(await Promise.all([first, ...tabs].map(shown)));
   assert.equal(texts.size, 1);

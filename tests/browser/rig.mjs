@@ -11,9 +11,11 @@ import { startChromium } from "./chromium.mjs";
 
 /** A gateway and a browser for the tests of a file. */
 export function rig(...options) {
-  const rig = { gateway: null, browser: null };
+  const rig = { gateway: null, browser: null, shared: null };
   before(async () => {
-    [rig.gateway, rig.browser] = await Promise.all([startGateway(...options), startChromium()]);
+    // One after the other: a browser whose gateway could not begin would never end.
+    rig.gateway = await startGateway(...options);
+    rig.browser = await startChromium();
   });
   after(async () => {
     await rig.browser?.close();
@@ -26,7 +28,7 @@ export function rig(...options) {
 export const LIVE = "ttft=150ms,tps=60,jitter=0; tokens=220";
 
 /** One that is long enough to be scrolled in. */
-export const LONG = "ttft=50ms,tps=160,jitter=0; tokens=900";
+export const LONG = "ttft=50ms,tps=200,jitter=0; tokens=900";
 
 /** These words and no others, at this pace. */
 export const saying = (text, pace = "ttft=20ms,tps=120,jitter=0") => `${pace}; answer="${encodeURIComponent(text).replace(/[!'()*]/g, (letter) => `%${letter.charCodeAt(0).toString(16)}`)}"`;
@@ -36,9 +38,11 @@ export const PHONE = { viewport: { width: 390, height: 844 }, deviceScaleFactor:
 
 /**
  * Opens a page in a browser profile of its own (or in `context`), and sees to it that nothing goes wrong unseen.
- * @param {{ path?: string, orders?: string, context?: object, settings?: object, url?: string, view?: object, keys?: Record<string, string> }} given `orders` is what the simulator is told.
+ * A profile of its own is most of what a page costs: tests that leave nothing behind in it say `shared`.
+ * @param {{ shared?: boolean, path?: string, orders?: string, context?: object, settings?: object, url?: string, view?: object, keys?: Record<string, string> }} given `orders` is what the simulator is told.
  */
-export async function open(rig, { path = "/", orders, context, settings, url = rig.gateway.url, view = DESK, keys = {} } = {}) {
+export async function open(rig, { path = "/", orders, context, settings, url = rig.gateway.url, view = DESK, keys = {}, shared = false } = {}) {
+  if (shared) context = rig.shared ??= await rig.browser.newContext(view);
   context ??= await rig.browser.newContext({ ...view, permissions: ["clipboard-read", "clipboard-write"] });
   if (settings || Object.keys(keys).length > 0)
     await context.addInitScript(
@@ -52,7 +56,7 @@ export async function open(rig, { path = "/", orders, context, settings, url = r
   const problems = [];
   page.on("pageerror", (error) => problems.push(error));
   page.on("console", (message) => /Content Security Policy|Refused to/.test(message.text()) && problems.push(message.text()));
-  Object.assign(page, { problems });
+  Object.assign(page, { problems, shared });
   if (orders !== undefined) await order(page, orders);
   await page.goto(`${url}${path}`);
   return page;
@@ -79,12 +83,15 @@ export async function enter(page, text) {
 
 export const answers = (page) => page.locator(".turn.assistant");
 
+/** How often it is looked whether an answer is so far: with every frame would cost the page more than the answer does. */
+const LOOK = { polling: 50 };
+
 /** Text as it stands in the last answer. */
 export const shown = (page) => page.evaluate(() => [...document.querySelectorAll(".turn.assistant tape-view")].map((view) => view.textContent).join("\n"));
 
 /** Waits until the last answer has so many characters. */
 export async function grown(page, characters) {
-  await page.waitForFunction((characters) => ([...document.querySelectorAll(".turn.assistant")].at(-1)?.querySelector("tape-view")?.textContent.length ?? 0) >= characters, characters);
+  await page.waitForFunction((characters) => ([...document.querySelectorAll(".turn.assistant")].at(-1)?.querySelector("tape-view")?.textContent.length ?? 0) >= characters, characters, LOOK);
 }
 
 /** Waits until the last answer is over, and says how. */
@@ -92,7 +99,7 @@ export async function over(page) {
   const handle = await page.waitForFunction(() => {
     const state = [...document.querySelectorAll(".turn.assistant")].at(-1)?.dataset.state;
     return state && !["running", "queued"].includes(state) ? state : null;
-  });
+  }, null, LOOK);
   return handle.jsonValue();
 }
 
@@ -113,9 +120,27 @@ export async function settled(rig, page, url = rig.gateway.url) {
   }
 }
 
+/** Calls `window.tapped` with every message of the hub before the page has it. */
+export const tap = (page) =>
+  page.addInitScript(() => {
+    const Real = window.SharedWorker;
+    window.SharedWorker = class extends Real {
+      constructor(...given) {
+        super(...given);
+        this.port.addEventListener("message", ({ data }) => window.tapped?.(data));
+      }
+    };
+  });
+
+/** Until so many frames were painted, in which whatever was to move had its chance. */
+export const frames = (page, count = 5) =>
+  page.evaluate(async (count) => {
+    for (; count > 0; count -= 1) await new Promise(requestAnimationFrame);
+  }, count);
+
 export async function done(page) {
   assert.deepEqual(page.problems, []);
-  await page.context().close();
+  await (page.shared ? page : page.context()).close();
 }
 
 /** A folder that goes with the test. */

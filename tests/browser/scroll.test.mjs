@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { LONG, PLAIN, ask, done, enter, grown, open, over, rig } from "./rig.mjs";
+import { LONG, PLAIN, ask, done, enter, frames, grown, open, over, rig, settled } from "./rig.mjs";
 
 const stage = rig();
 
@@ -24,9 +24,9 @@ const watch = (page) =>
 const distance = (page) =>
   page.evaluate(() => [...document.querySelectorAll(".turn.user")].at(-1).getBoundingClientRect().top - document.querySelector("#scroller").getBoundingClientRect().top);
 
-describe("C4: the scroll machine", { concurrency: 2 }, () => {
+describe("C4: the scroll machine", { concurrency: 3 }, () => {
   test("a question that is sent goes to the top and stays there until and after the end", async () => {
-    const page = await open(stage, { orders: LONG, settings: PLAIN });
+    const page = await open(stage, { orders: LONG, settings: PLAIN, shared: true });
     await ask(page, "Tell me about rivers");
     assert.equal(await over(page), "completed");
     await ask(page, "And about lakes");
@@ -34,14 +34,15 @@ describe("C4: the scroll machine", { concurrency: 2 }, () => {
     assert.ok(Math.abs((await distance(page)) - 12) <= 4, `${await distance(page)} px`);
     await watch(page);
     assert.equal(await over(page), "completed");
-    await page.waitForTimeout(300);
+    await settled(stage, page);
+    await frames(page);
     assert.equal(await page.evaluate(() => window.tops.size), 1);
     assert.ok(Math.abs((await distance(page)) - 12) <= 4);
     await done(page);
   });
 
   test("wheel up in mid-answer: the view never moves again; End follows", async () => {
-    const page = await open(stage, { orders: LONG, settings: PLAIN });
+    const page = await open(stage, { orders: LONG, settings: PLAIN, shared: true });
     await ask(page, "Tell me about rivers");
     await page.waitForFunction(() => {
       const box = document.querySelector("#scroller");
@@ -61,7 +62,8 @@ describe("C4: the scroll machine", { concurrency: 2 }, () => {
     });
     await watch(page);
     assert.equal(await over(page), "completed");
-    await page.waitForTimeout(300);
+    await settled(stage, page);
+    await frames(page);
     assert.equal(await page.evaluate(() => window.tops.size), 1, "it moved though the reader had it");
     await page.keyboard.press("End");
     const bottom = await page.evaluate(() => {
@@ -73,7 +75,7 @@ describe("C4: the scroll machine", { concurrency: 2 }, () => {
   });
 
   test("a pill says how much is below, and leads there", async () => {
-    const page = await open(stage, { orders: LONG, settings: PLAIN });
+    const page = await open(stage, { orders: LONG, settings: PLAIN, shared: true });
     await ask(page, "Tell me about rivers");
     await page.waitForSelector("#pill:not([hidden])");
     assert.match(await page.textContent("#pill"), /^\d+ new lines?$/);
@@ -87,7 +89,7 @@ describe("C4: the scroll machine", { concurrency: 2 }, () => {
   });
 
   test("a follow-up in mid-answer leaves the view where it is", async () => {
-    const page = await open(stage, { orders: LONG, settings: PLAIN });
+    const page = await open(stage, { orders: LONG, settings: PLAIN, shared: true });
     await ask(page, "Tell me about rivers");
     await grown(page, 40);
     const before = await top(page);

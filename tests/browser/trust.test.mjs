@@ -81,7 +81,7 @@ describe("C17: where answers come from is said by word and by shape", () => {
     });
 });
 
-describe("C19: the meter", { concurrency: 2 }, () => {
+describe("C19: the meter", { concurrency: 3 }, () => {
   test("estimated is dotted, confirmed is not and is what the service said", async () => {
     const page = await open(stage, { orders: LIVE, settings: PLAIN });
     await ask(page, "Tell me about rivers");
