@@ -15,6 +15,7 @@ use super::ask::Ask;
 use super::compose::{Wanted, compose};
 use super::fold::{Call, Folded, fold};
 use super::patience::Patience;
+use super::trim::{Keep, trimmed};
 use super::{Rooms, next};
 use crate::generation::{Live, OnDisconnect};
 use crate::record::Order;
@@ -28,6 +29,8 @@ pub(super) struct Watched {
     pub(super) stream: StreamId,
     /// The wish that it stops.
     pub(super) stop: CancellationToken,
+    /// And that what it said again and again is kept once.
+    trims: AtomicBool,
     /// How it ended is in the history, and what comes next is begun.
     pub(super) done: CancellationToken,
     /// It has ended, and the history does not take how.
@@ -63,12 +66,20 @@ impl Watched {
 
     pub(super) fn of(stream: StreamId) -> Arc<Self> {
         let (stop, done) = (CancellationToken::new(), CancellationToken::new());
-        Arc::new(Self { stream, stop, done, unwritten: AtomicBool::new(false) })
+        Arc::new(Self { stream, stop, trims: AtomicBool::new(false), done, unwritten: AtomicBool::new(false) })
     }
 
     /// It has ended, and the history does not take how, or what follows, so far.
     pub(super) fn is_unwritten(&self) -> bool {
         self.unwritten.load(Ordering::Relaxed)
+    }
+
+    /// It is to stop.
+    pub(super) fn halt(&self, keep: Keep) {
+        if keep == Keep::OneCopy {
+            self.trims.store(true, Ordering::Release);
+        }
+        self.stop.cancel();
     }
 }
 
@@ -185,6 +196,12 @@ impl Watcher {
         // Its place is given back after its last record, and its bill is made before that.
         if let Some(running) = self.service.live.get(stream) {
             running.ended().await;
+        }
+        if self.watched.trims.load(Ordering::Acquire)
+            && folded.ended.state == State::Cancelled
+            && let Some(kept) = folded.ended.content.as_ref().and_then(trimmed)
+        {
+            folded.ended.content = Some(kept);
         }
         folded.ended.cost = self.cost().await;
         self.end(folded).await;

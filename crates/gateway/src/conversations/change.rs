@@ -9,6 +9,7 @@ use perennial_history::Patch;
 use serde::{Deserialize, Deserializer};
 
 use super::settings::Settings;
+use super::trim::Keep;
 use super::{Visit, answered, read, refused, stop};
 use crate::request;
 use crate::service::Service;
@@ -69,7 +70,7 @@ pub(crate) async fn delete(
         };
         // What nobody will see is not to be paid for.
         for turn in turns.iter().filter(|turn| !turn.state.is_end()) {
-            stop::halt(&service, &rooms, &conversations, turn).await?;
+            stop::halt(&service, &rooms, &conversations, turn, Keep::Everything).await?;
         }
         match conversations.delete(&id).await {
             Err(error) if error.is_not_found() => {}

@@ -25,6 +25,7 @@ mod shown;
 mod stop;
 mod tools;
 mod transfer;
+mod trim;
 mod turns;
 
 use std::collections::HashMap;

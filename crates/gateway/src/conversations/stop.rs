@@ -3,22 +3,32 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{Path, State};
+use axum::extract::{Path, Request, State};
 use axum::response::Response;
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
 use perennial_history::{Conversations, Ended, Holder, State as TurnState, Turn};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::next::{BY_TOOLS, start_waiting};
+use super::trim::Keep;
 use super::turns::found;
-use super::{Rooms, Visit, answered, refused, settle, shown};
+use super::{Rooms, Visit, answered, read, refused, settle, shown};
 use crate::refusal::Refusal;
+use crate::request;
 use crate::service::Service;
 use crate::streams::json;
 
 /// How long it waits until an answer's end is written; where the log or the history hangs, the wish stands all the same.
 const PATIENCE: Duration = Duration::from_secs(15);
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Asked {
+    /// What the answer says again and again at its end is kept once.
+    #[serde(default)]
+    trim: bool,
+}
 
 #[derive(Serialize)]
 struct Shown {
@@ -28,15 +38,19 @@ struct Shown {
 pub(crate) async fn stop(
     State(service): State<Arc<Service>>,
     Path((id, turn)): Path<(String, String)>,
-    headers: HeaderMap,
+    request: Request,
 ) -> Response {
     answered(async {
-        let Visit { rooms, conversations, .. } = Visit::of(&service, &headers)?;
+        let (head, body) = request.into_parts();
+        let Visit { rooms, conversations, .. } = Visit::of(&service, &head.headers)?;
+        let body = request::read(body, service.limits.body, &service.clocks).await?;
+        let Asked { trim } = read(&body)?;
+        let keep = if trim { Keep::OneCopy } else { Keep::Everything };
         let (_, turn) = found(&conversations, &id, &turn).await?;
         let for_rooms = Arc::clone(&rooms);
         let stopped = rooms
             .to_the_end(async move {
-                halt(&service, &for_rooms, &conversations, &turn).await?;
+                halt(&service, &for_rooms, &conversations, &turn, keep).await?;
                 conversations.turn(&turn.id).await.map_err(|error| refused(&error))
             })
             .await?;
@@ -51,6 +65,7 @@ pub(super) async fn halt(
     rooms: &Arc<Rooms>,
     conversations: &Conversations,
     turn: &Turn,
+    keep: Keep,
 ) -> Result<(), Refusal> {
     let mut id = turn.id.clone();
     loop {
@@ -65,19 +80,19 @@ pub(super) async fn halt(
             }
             (_, Some(watched)) => {
                 // While the conversation is held: no step begins in between that would not know of it.
-                watched.stop.cancel();
+                watched.halt(keep);
                 drop(held);
                 let _ = tokio::time::timeout(PATIENCE, watched.done.cancelled()).await;
                 return Ok(());
             }
+            // Left by a process before this one, or its loop may be: known soon.
+            (_, None) if !service.settled.is_cancelled() => {
+                drop(held);
+                service.settled.cancelled().await;
+            }
             (TurnState::Running, None) => {
                 drop(held);
-                // Left by a process before this one: known soon.
-                if !service.settled.is_cancelled() {
-                    service.settled.cancelled().await;
-                    continue;
-                }
-                return abandoned(service, rooms, conversations, &now).await;
+                return abandoned(service, rooms, conversations, &now, keep).await;
             }
             (_, None) => {
                 // Its loop may have gone on.
@@ -108,6 +123,7 @@ async fn abandoned(
     rooms: &Arc<Rooms>,
     conversations: &Conversations,
     turn: &Turn,
+    keep: Keep,
 ) -> Result<(), Refusal> {
     let held = rooms.hold(&turn.conversation).await;
     let followed = match rooms.watched(&turn.id) {
@@ -115,7 +131,7 @@ async fn abandoned(
         None => settle::follow(service, rooms, conversations.clone(), turn.clone(), Holder::Unknown).await,
     };
     if let Some(watched) = followed {
-        watched.stop.cancel();
+        watched.halt(keep);
         drop(held);
         let _ = tokio::time::timeout(PATIENCE, watched.done.cancelled()).await;
         return Ok(());

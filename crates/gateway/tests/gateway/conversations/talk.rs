@@ -1,5 +1,6 @@
 //! Questions and answers, and what is done to conversations.
 
+use perennial_gateway::Guard;
 use perennial_sim::Phase;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -111,6 +112,48 @@ async fn an_answer_is_stopped_in_any_state_and_gone_on_with() {
         assert_eq!((retried.status, &retried.json()["assistant"]["parent"]), (201, &json!(answer)));
         rig.over(&id).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_that_goes_round_in_circles_is_told_of_and_kept_once() {
+    let unit = format!("the rain fell in torrents{}; ", ", and the wind blew".repeat(14));
+    let orders = format!(
+        "ttft=1ms,tps=2000,jitter=0; answer=\"It%20was%20night%3A%20{}\"",
+        unit.repeat(60).replace(' ', "%20").replace(',', "%2C").replace(';', "%3B")
+    );
+    let once = format!("It was night: {unit}");
+    for (body, trims) in [(json!({}), false), (json!({"trim": true}), true)] {
+        let rig = rig(|gateway| gateway.guard(Guard::Warn)).await;
+        let id = rig.talk(json!({"model": "claude-opus-4-8"})).await;
+        let made = rig.tell(&id, json!({"content": "Write about the rain."}), &orders).await;
+        let stream = made["assistant"]["stream"].as_str().unwrap();
+        let mut reading = Growing::open(rig.call(Method::GET, &format!("/v1/streams/{stream}/events"))).await;
+        reading.until("perennial.notice").await;
+        let answer = made["assistant"]["id"].as_str().unwrap();
+        let path = format!("/v1/conversations/{id}/turns/{answer}/stop");
+        let stopped = rig.say(Method::POST, &path, &body, "").await;
+        assert_eq!((stopped.status, &stopped.json()["turn"]["state"]), (200, &json!("cancelled")));
+        let log = rig.get(&format!("/v1/streams/{stream}/events?format=ndjson")).await.text().to_owned();
+        let lines = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let notice = lines.into_iter().find(|line| line["event"] == "perennial.notice").unwrap();
+        let (unit_bytes, times) = (&notice["data"]["unit"], &notice["data"]["times"]);
+        assert_eq!((unit_bytes, times), (&json!(unit.len()), &json!(4)), "said once, and three times more");
+
+        let said = text(turn(&rig.conversation(&id).await, &made["assistant"]["id"]));
+        if trims {
+            assert_eq!(said.trim_end(), once.trim_end());
+        } else {
+            assert!(said.matches("the rain").count() >= 3, "{said}");
+        }
+        rig.tell(&id, json!({"content": "And then?"}), "pace=instant").await;
+        rig.over(&id).await;
+        assert_eq!(asked(&rig).last().unwrap()["messages"][1]["content"][0]["text"], json!(said));
+    }
+    let rig = rig(|gateway| gateway).await;
+    let id = rig.talk(json!({"model": "claude-opus-4-8"})).await;
+    let made = rig.tell(&id, json!({"content": "Write about the rain."}), "stall@event=9").await;
+    let path = format!("/v1/conversations/{id}/turns/{}/stop", made["assistant"]["id"].as_str().unwrap());
+    assert_eq!(rig.say(Method::POST, &path, &json!({"trims": true}), "").await.status, 400);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
