@@ -2,6 +2,8 @@
 
 import { find, say } from "../shell/elements.js";
 
+const ENDS = /** @type {Record<string, string>} */ ({ completed: "The answer is complete", cancelled: "Stopped", failed: "The answer failed", interrupted: "The answer broke off" });
+
 /** Between two sentences. */
 const PAUSE = 800;
 
@@ -31,8 +33,9 @@ export class Announcer {
     this.#speak();
   }
 
-  /** The answer is over: what is left is spoken, then how it ended. @param {string} words */
-  end(words) {
+  /** The answer is over: what is left is spoken, then how it ended. @param {string} state */
+  over(state) {
+    const words = ENDS[state] ?? state;
     if (this.sentences && this.#rest.trim()) this.#sentences.push(this.#rest.trim());
     this.#rest = "";
     if (this.#sentences.length > 0) {

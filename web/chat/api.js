@@ -49,8 +49,8 @@ export const turns = {
   retry: (conversation, turn) => request("POST", at(conversation, `/turns/${turn}/retry`), {}, {}, once()),
   /** @param {string} conversation @param {string} turn */
   goOn: (conversation, turn) => request("POST", at(conversation, `/turns/${turn}/continue`), {}, {}, once()),
-  /** @param {string} conversation @param {string} turn */
-  stop: (conversation, turn) => request("POST", at(conversation, `/turns/${turn}/stop`), {}),
+  /** @param {string} conversation @param {string} turn @param {boolean} [trim] What it says again and again at its end is kept once. */
+  stop: (conversation, turn, trim) => request("POST", at(conversation, `/turns/${turn}/stop`), { trim }),
 };
 
 /** @param {string} stream What happened to a stream, as the gateway tells it; `null` where it cannot. @returns {Promise<any>} */

@@ -83,7 +83,7 @@ async function load(first = false) {
     if (id !== current || pending > 0) return;
     if (!first && thread.conversation && conversation.version < thread.conversation.version) return;
     show(conversation);
-    if (first) begin(id);
+    if (first) scroll.recall(id, thread.last, thread.running !== null);
   } catch (error) {
     if (id !== current) return;
     const { status, message } = /** @type {any} */ (error);
@@ -110,17 +110,8 @@ function shown(title) {
   summary(known, choice);
 }
 
-/** Where the reader was, or the end. @param {string} id */
-function begin(id) {
-  const { state = "", top = 0 } = JSON.parse(sessionStorage.getItem(`scroll:${id}`) ?? "{}");
-  const { last } = thread;
-  if (last instanceof HTMLElement && (thread.running || state === "anchored")) scroll.room(last);
-  if (state) scroll.restore(state, top);
-  else scroll.restore(thread.running ? "follow" : "free", find("#scroller").scrollHeight);
-}
-
 function remember() {
-  if (current) sessionStorage.setItem(`scroll:${current}`, JSON.stringify({ state: scroll.state, top: find("#scroller").scrollTop }));
+  if (current) scroll.remember(current);
 }
 
 function running() {
@@ -131,12 +122,11 @@ function running() {
 /** @param {import("./turn.js").AssistantTurn} view @param {"begun" | "over"} what */
 function told(view, what) {
   if (what === "begun") announcer.say("Claude is answering");
-  if (what === "over") {
-    const words = /** @type {Record<string, string>} */ ({ completed: "The answer is complete", cancelled: "Stopped", failed: "The answer failed", interrupted: "The answer broke off" })[view.state] ?? view.state;
-    announcer.end(words);
-    running();
-  }
+  if (what !== "over") return;
+  announcer.over(view.state);
+  running();
 }
+
 /** @param {any} content @param {string | null} [parent] Of a message that is another version of one; else it goes to the end. */
 async function send(content, parent) {
   const edited = parent !== undefined;
@@ -205,21 +195,17 @@ async function stop() {
   else await stopTurn(view.turn.id);
 }
 
-/** @param {string} id */
-async function stopTurn(id) {
-  await turns.stop(current, id).catch((error) => composer.complain(`It could not be stopped: ${error.message}`));
+/** @param {string} id @param {boolean} [trim] */
+async function stopTurn(id, trim) {
+  await turns.stop(current, id, trim).catch((error) => composer.complain(`It could not be stopped: ${error.message}`));
   void load();
 }
 
 /** @param {string} action @param {any} turn */
 async function act(action, turn) {
   if (action === "settings") return settings();
-  if (action === "stop") return stopTurn(turn.id);
-  if (action === "edit") {
-    const asked = thread.path.findLast(({ role, by }, at) => role === "user" && by !== "tools" && at <= thread.path.findIndex(({ id }) => id === turn.id));
-    const button = asked && document.querySelector(`[data-turn="${asked.id}"] .edit`);
-    return button instanceof HTMLElement ? button.click() : undefined;
-  }
+  if (action === "stop" || action === "trim") return stopTurn(turn.id, action === "trim");
+  if (action === "edit") return thread.question(turn)?.edit();
   pending += 1;
   try {
     const { assistant } = await (action === "continue" ? turns.goOn : turns.retry)(current, turn.id);

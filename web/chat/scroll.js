@@ -67,10 +67,18 @@ export class Scroll {
     this.#place(this.box.scrollHeight);
   }
 
-  /** As it was before a reload. @param {"anchored" | "follow" | "free"} state @param {number} top */
-  restore(state, top) {
-    this.#to(state);
-    this.#place(state === "follow" ? this.box.scrollHeight : top);
+  /** For when this conversation is shown again. @param {string} id */
+  remember(id) {
+    sessionStorage.setItem(`scroll:${id}`, JSON.stringify({ state: this.state, top: this.box.scrollTop }));
+  }
+
+  /** Where the reader was, or the end. @param {string} id @param {HTMLElement | null} last The exchange at the end. @param {boolean} running */
+  recall(id, last, running) {
+    const end = this.box.scrollHeight;
+    const { state, top = end } = JSON.parse(sessionStorage.getItem(`scroll:${id}`) ?? "{}");
+    if (last && (running || state === "anchored")) this.room(last);
+    this.#to(state ?? (running ? "follow" : "free"));
+    this.#place(this.state === "follow" ? this.box.scrollHeight : top);
   }
 
   /** What is inside has another height. */

@@ -54,7 +54,14 @@ export class Thread {
 
   /** The exchange at the end. */
   get last() {
-    return [...this.place.children].at(-1) ?? null;
+    return /** @type {HTMLElement | null} */ (this.place.lastElementChild);
+  }
+
+  /** What was asked for this answer, or before it. @param {any} turn */
+  question({ id }) {
+    const at = this.path.findIndex((other) => other.id === id);
+    const asked = this.path.findLast(({ role, by }, before) => before <= at && role === "user" && by !== "tools");
+    return this.#exchanges.get(asked?.id)?.user;
   }
 
   /** The versions of a turn, this one among them. @param {any} turn @returns {any[]} */

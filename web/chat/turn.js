@@ -3,7 +3,7 @@
 import { icon, iconButton, make, say } from "../shell/elements.js";
 import { AnswerView } from "../stream/answer-view.js";
 import { StreamStrip } from "../stream/stream-strip.js";
-import { banner, troubleOf } from "../stream/trouble.js";
+import { banner, repeating, troubleOf } from "../stream/trouble.js";
 import { meter } from "./meter.js";
 import { Pager } from "./pager.js";
 import { Waiting } from "./waiting.js";
@@ -11,7 +11,7 @@ import { Waiting } from "./waiting.js";
 /**
  * @typedef {object} Around What a turn needs of the conversation.
  * @property {import("../live/live.js").Live} live
- * @property {(action: import("../stream/trouble.js").Action | "stop", turn: any) => void} act
+ * @property {(action: import("../stream/trouble.js").Action, turn: any) => void} act
  * @property {(turn: any) => any[]} siblings
  * @property {(turn: any) => void} choose
  * @property {(turn: any) => number | null} window
@@ -93,9 +93,10 @@ export class AssistantTurn {
     this.element.remove();
   }
 
-  /** It is over, and everything of it is known. What was read live stays as it is; what was not is built from what is kept. @param {any} turn */
+  /** It is over, and everything of it is known. What was read live stays as it is, unless less of it is kept; what was not is built from that. @param {any} turn */
   #settle(turn) {
-    if (!this.#loaded) {
+    const kept = (turn.content ?? []).reduce((/** @type {number} */ size, /** @type {any} */ { text = "" }) => size + text.length, 0);
+    if (!this.#loaded || (turn.state === "cancelled" && kept < this.answer.text.length)) {
       this.answer.clear();
       this.answer.load(turn.content ?? []);
       this.#loaded = true;
@@ -153,7 +154,7 @@ export class AssistantTurn {
       if (event === "message_start" || event === "message_delta") this.#usage = { ...this.#usage, ...(data.message?.usage ?? data.usage) };
       if (event === "message_delta") this.#confirmed = true;
       this.answer.take({ event, data, time: at }, replay);
-      if (event === "perennial.notice" && data.reason === "repeating") this.#repeating(data);
+      if (event === "perennial.notice" && data.reason === "repeating") this.#say(repeating(data.times));
       if (event === "perennial.terminal") this.#terminal(data, at);
     }
     // The figures are shown five times a second, not with each piece.
@@ -191,13 +192,12 @@ export class AssistantTurn {
     const says = JSON.stringify(trouble);
     if (known === says) return;
     this.#trouble.dataset.said = says;
-    this.#trouble.replaceChildren(...(trouble ? [banner(trouble, (action) => this.around.act(action, this.turn))] : []));
+    this.#say(trouble);
   }
 
-  /** @param {any} notice */
-  #repeating({ times }) {
-    const stop = make("button", { type: "button", class: "button small", onclick: () => this.around.act("stop", this.turn) }, "Stop");
-    this.#trouble.replaceChildren(make("div", { class: "trouble", role: "note", data: { kind: "cut" } }, icon("retry"), make("p", {}, make("strong", {}, "It repeats itself"), ` The same words came ${times} times in a row.`), make("div", { class: "actions" }, stop)));
+  /** @param {import("../stream/trouble.js").Trouble | null} trouble */
+  #say(trouble) {
+    this.#trouble.replaceChildren(...(trouble ? [banner(trouble, (action) => this.around.act(action, this.turn))] : []));
   }
 
   /** @param {import("../stream/stream-strip.js").Kind} kind @param {number} size @param {number} [time] */

@@ -3,12 +3,12 @@
 import { icon, make } from "../shell/elements.js";
 
 /**
- * @typedef {"retry" | "continue" | "edit" | "settings"} Action
+ * @typedef {"retry" | "continue" | "edit" | "settings" | "stop" | "trim"} Action
  * @typedef {{ kind: "error" | "stopped" | "cut" | "refused", title: string, words: string, actions: Action[], requestId?: string, wait?: number }} Trouble
  * @typedef {{ state: string, stop_reason?: string | null, stop_details?: any, error?: any, characters?: number, tokens?: number | null, resumable?: boolean }} Ending
  */
 
-const NAMES = /** @type {Record<Action, string>} */ ({ retry: "Retry", continue: "Continue", edit: "Edit the message", settings: "Settings" });
+const NAMES = /** @type {Record<Action, string>} */ ({ retry: "Retry", continue: "Continue", edit: "Edit the message", settings: "Settings", stop: "Stop", trim: "Stop and trim" });
 
 /** By the type of Claude's error body: title, what to know, what helps. @type {Record<string, [string, string, Action[]]>} */
 const KINDS = {
@@ -47,6 +47,9 @@ export function troubleOf({ state, stop_reason: reason, stop_details: details, e
   }
   return null;
 }
+
+/** An answer that goes round in circles. @param {number} times @returns {Trouble} */
+export const repeating = (times) => ({ kind: "cut", title: "It repeats itself", words: `The same words came ${times} times in a row.`, actions: ["trim", "stop"] });
 
 /** @param {Trouble} trouble @param {(action: Action) => void} [act] */
 export function banner(trouble, act) {

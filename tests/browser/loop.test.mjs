@@ -1,0 +1,66 @@
+// An answer that goes round in circles: the page says so, and what is kept of it can be one copy.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { PLAIN, ask, conversation, done, open, order, over, rig, saying, settled, shown } from "./rig.mjs";
+
+// Nobody watches for loops unless told to.
+process.env.PERENNIAL_GUARD = "warn";
+const stage = rig();
+
+const UNIT = `The rain fell in torrents${", and the wind blew".repeat(14)}. `;
+const ONCE = `It was night. ${UNIT}`.trim();
+const LOOP = saying(`It was night. ${UNIT.repeat(60)}`, "ttft=20ms,tps=700,jitter=0");
+
+const count = (text) => text.split("The rain").length - 1;
+const words = (text) => text.replace(/\s+/g, " ").trim();
+
+test("C28: a chip within three repeats; Stop and trim leaves one copy, here, in another tab, after a reload, and in what goes up", async () => {
+  const page = await open(stage, { orders: LOOP, settings: PLAIN });
+  await page.evaluate(() => {
+    new MutationObserver(() => {
+      if (document.querySelector(".trouble")) window.said ??= document.querySelector("tape-view").textContent;
+    }).observe(document.querySelector("#thread"), { childList: true, subtree: true });
+  });
+  await ask(page, "Tell me about the night");
+  await page.waitForSelector(".trouble [data-action=trim]");
+  const said = await page.evaluate(() => window.said);
+  assert.ok(count(said) <= 5, `${count(said)} copies were begun when the chip came`);
+  assert.match(await page.textContent(".trouble"), /It repeats itself.*4 times/);
+  const other = await open(stage, { context: page.context(), path: new URL(page.url()).pathname });
+  await other.waitForSelector(".trouble [data-action=trim]");
+
+  await page.click(".trouble [data-action=trim]");
+  for (const tab of [page, other]) {
+    assert.equal(await over(tab), "cancelled");
+    await tab.waitForFunction((once) => document.querySelector("tape-view").textContent.trim() === once, ONCE);
+    assert.match(await tab.textContent(".trouble"), /Stopped by you/);
+  }
+  const { turns } = await settled(stage, page);
+  assert.equal(turns.at(-1).content.map(({ text }) => text ?? "").join("").trim(), ONCE);
+  await page.reload();
+  assert.equal(await over(page), "cancelled");
+  assert.equal(words(await shown(page)), ONCE);
+
+  await order(page, saying("It was over.", "pace=instant"));
+  await ask(page, "And then?");
+  await page.waitForFunction(() => document.querySelectorAll(".turn.assistant[data-state=completed]").length === 1);
+  const { turns: all } = await conversation(stage, page);
+  const request = await (await fetch(`${stage.gateway.url}/v1/streams/${all.at(-1).stream}`)).json();
+  // What went up, counted by the upstream: two short questions and one copy, and not sixty.
+  assert.ok(request.usage.input_tokens < 300, JSON.stringify(request.usage));
+  await done(page);
+});
+
+test("C28: Stop alone keeps everything", async () => {
+  const page = await open(stage, { orders: LOOP, settings: PLAIN });
+  await ask(page, "Tell me about the night");
+  await page.click(".trouble [data-action=stop]");
+  assert.equal(await over(page), "cancelled");
+  const { turns } = await settled(stage, page);
+  assert.ok(count(turns.at(-1).content[0].text) >= 4);
+  await page.waitForFunction(() => /kept/.test(document.querySelector(".trouble")?.textContent));
+  assert.ok(count(await shown(page)) >= 4);
+  await done(page);
+});
