@@ -90,6 +90,15 @@ describe("C21: every size and light", { concurrency: 3 }, () => {
     await done(page);
   });
 
+  test("a long question fits a phone", async () => {
+    const page = await open(stage, { orders: "pace=instant", settings: THINKS, view: PHONE });
+    await ask(page, "What is it that rivers carry from the mountains to the sea, and for how long have they been doing that?");
+    assert.equal(await over(page), "completed");
+    const { left, right } = await page.evaluate(() => document.querySelector(".bubble").getBoundingClientRect().toJSON());
+    assert.ok(left >= 0 && right <= 390, `from ${left} to ${right} of 390`);
+    await done(page);
+  });
+
   test("dark is dark, and the choice outlives a reload without a flash", async () => {
     const page = await open(stage, { view: { ...DESK, colorScheme: "light" } });
     const ground = () => page.evaluate(() => getComputedStyle(document.documentElement).backgroundColor);

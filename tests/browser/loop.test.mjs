@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { PLAIN, ask, conversation, done, open, order, over, rig, saying, settled, shown } from "./rig.mjs";
+import { PLAIN, ask, conversation, done, grown, open, order, over, rig, saying, settled, shown } from "./rig.mjs";
 
 // Nobody watches for loops unless told to.
 process.env.PERENNIAL_GUARD = "warn";
@@ -11,7 +11,7 @@ const stage = rig();
 
 const UNIT = `The rain fell in torrents${", and the wind blew".repeat(14)}. `;
 const ONCE = `It was night. ${UNIT}`.trim();
-const LOOP = saying(`It was night. ${UNIT.repeat(60)}`, "ttft=20ms,tps=700,jitter=0");
+const LOOP = saying(`It was night. ${UNIT.repeat(60)}`, "ttft=20ms,tps=300,jitter=0");
 
 const count = (text) => text.split("The rain").length - 1;
 const words = (text) => text.replace(/\s+/g, " ").trim();
@@ -28,6 +28,12 @@ test("C28: a chip within three repeats; Stop and trim leaves one copy, here, in 
   const said = await page.evaluate(() => window.said);
   assert.ok(count(said) <= 5, `${count(said)} copies were begun when the chip came`);
   assert.match(await page.textContent(".trouble"), /It repeats itself.*4 times/);
+  // Where it is to be pressed it is seen, and stands still while the text goes on.
+  const place = () => page.evaluate(() => [document.querySelector(".trouble").getBoundingClientRect().bottom, document.querySelector("#scroller").getBoundingClientRect().bottom, document.querySelector("tape-view").textContent.length]);
+  const [bottom, edge, before] = await place();
+  assert.ok(bottom <= edge, `it ends at ${bottom}, the view at ${edge}`);
+  await grown(page, before + 400);
+  assert.equal((await place())[0], bottom);
   const other = await open(stage, { context: page.context(), path: new URL(page.url()).pathname });
   await other.waitForSelector(".trouble [data-action=trim]");
 

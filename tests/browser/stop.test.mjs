@@ -84,6 +84,9 @@ describe("C5: stop", { concurrency: 3 }, () => {
     await page.keyboard.press("Escape");
     const { content } = await stopped(page);
     assert.ok(content.map(({ text }) => text ?? "").join("").length >= 30);
+    // The service said only what it began with: that is no figure of what came.
+    await page.waitForFunction(() => /\d+ characters are kept/.test(document.querySelector(".trouble").textContent));
+    assert.match(await page.textContent(".meter .estimated"), /^~\d/);
     await order(page, "pace=instant");
     await page.click(".trouble [data-action=continue]");
     await page.waitForFunction(() => [...document.querySelectorAll(".turn.assistant")].at(-1)?.dataset.state === "completed");

@@ -102,7 +102,8 @@ export class AssistantTurn {
       this.#loaded = true;
     }
     this.state = turn.state;
-    this.#confirmed ||= turn.usage != null;
+    // Of an answer that did not come to its end the service said no more than what it began with.
+    this.#confirmed ||= turn.usage != null && turn.state === "completed";
     this.#usage = turn.usage ?? this.#usage;
     this.#ending = { state: turn.state, stop_reason: turn.stop_reason ?? this.#ending?.stop_reason, stop_details: turn.stop_details, error: turn.error };
     this.#end();
@@ -166,7 +167,7 @@ export class AssistantTurn {
     this.state = outcome;
     this.#over = at ?? Date.now();
     this.#usage = usage ?? this.#usage;
-    this.#confirmed = usage != null;
+    this.#confirmed ||= usage != null && outcome === "completed";
     this.#loaded = true;
     this.#ending = { state: outcome, stop_reason, error };
     this.#leave();
@@ -229,7 +230,7 @@ export class AssistantTurn {
     const { running } = this;
     this.element.dataset.state = this.state;
     this.element.classList.toggle("empty", this.answer.text === "");
-    this.element.toggleAttribute("aria-busy", running);
+    this.element.setAttribute("aria-busy", String(running));
     say(this.#status, this.#waiting.words({
       state: this.state,
       begun: this.#first !== null,

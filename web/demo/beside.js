@@ -26,7 +26,7 @@ export async function buffered(body, headers, signal) {
     place.append(make("div", { class: "raw" }, text));
     strip.add(answer.ok ? "text" : "error", text.length, first);
     strip.finish(answer.ok ? "completed" : "failed", first);
-    say(find("#second-note"), `first text after ${(first / 1000).toFixed(2)} s`);
+    say(find("#second-note"), `text after ${(first / 1000).toFixed(2)} s`);
   } catch (error) {
     if (!signal.aborted) say(find("#second-note"), error instanceof Error ? error.message : "failed");
     strip.finish("cancelled");

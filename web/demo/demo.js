@@ -97,7 +97,7 @@ function count() {
   const time = run?.first == null ? 0 : run.elapsed - run.first;
   say(find("#rate"), run && time > 200 ? ((confirmed ?? run.estimate) / (time / 1000)).toFixed(0) : "–");
   find("#rate").classList.toggle("estimated", run !== null && confirmed === null && time > 200);
-  if (run?.first != null) say(find("#live-first"), `first text after ${seconds(run.first)}`);
+  if (run?.first != null) say(find("#live-first"), `text after ${seconds(run.first)}`);
   strip.span = bufferedStrip.span = scene?.beside === "buffered" ? (run?.elapsed ?? 0) : 0;
   if (running() && run?.state === "streaming" && performance.now() - heard > STALL) say(find("#status"), `Silent for ${((performance.now() - heard) / 1000).toFixed(1)} s`);
 }
