@@ -1,6 +1,6 @@
 // The chat page: which conversation is shown, what was sent, what is stopped, and who is told.
 
-import { find, icon, make, say } from "../shell/elements.js";
+import { find, make, say } from "../shell/elements.js";
 import { session } from "../shell/shell.js";
 import { Live } from "../live/live.js";
 import { Announcer } from "./announcer.js";
@@ -8,7 +8,7 @@ import { conversations, key, turns } from "./api.js";
 import { Composer } from "./composer.js";
 import { keys } from "./keys.js";
 import { askKey, follow } from "./presence.js";
-import { Scroll } from "./scroll.js";
+import { Scroll, pill } from "./scroll.js";
 import { defaults, modelsOf, openSettings, summary } from "./settings.js";
 import { Sidebar } from "./sidebar.js";
 import { Thread, after } from "./thread.js";
@@ -243,14 +243,7 @@ live.onchange = (/** @type {import("../live/live.js").Change} */ { id, hello, de
 };
 follow(live, () => known?.keys === true);
 
-scroll.onchange = () => {
-  const { below } = scroll;
-  const pill = find("#pill");
-  pill.hidden = below < 1;
-  const words = `${below} ${thread.running ? "new " : ""}${below === 1 ? "line" : "lines"}`;
-  if (pill.textContent !== words) pill.replaceChildren(icon("down"), words);
-};
-find("#pill").onclick = () => scroll.follow();
+pill(scroll, () => thread.running !== null);
 find("#settings").onclick = () => settings();
 find("#suggestions").append(...SUGGESTIONS.map((words) => make("button", { type: "button", onclick: () => void send(words) }, words)));
 

@@ -13,10 +13,24 @@ import { make } from "../shell/elements.js";
  * @property {number | null} window Tokens that the model can hold.
  */
 
+/** The figures on the page, changed only where they are others. */
+export class Meter {
+  element = make("span", { class: "figures meter" });
+  #shown = "";
+
+  /** @param {Figures} figures */
+  show(figures) {
+    const items = itemsOf(figures);
+    const shown = items.map(({ outerHTML }) => outerHTML).join("");
+    if (this.#shown !== shown) this.element.replaceChildren(...items);
+    this.#shown = shown;
+  }
+}
+
 const seconds = (/** @type {number} */ ms) => `${(ms / 1000).toFixed(ms < 9950 ? 1 : 0)} s`;
 
 /** @param {Figures} figures */
-export function meter({ first, elapsed, characters, usage, confirmed, cost, window }) {
+function itemsOf({ first, elapsed, characters, usage, confirmed, cost, window }) {
   const tokens = confirmed && usage?.output_tokens !== undefined ? usage.output_tokens : null;
   const shown = tokens ?? Math.round(characters / 4);
   const writing = first !== null && elapsed !== null ? elapsed - first : 0;

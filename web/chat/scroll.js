@@ -3,6 +3,8 @@
 // The view moves by itself in two cases only: a question that was sent, and the end that the reader chose to follow. That an answer ends, fails, gets a tool's
 // result or has a panel toggled is no reason.
 
+import { find, icon } from "../shell/elements.js";
+
 /** Who is this near the end by an act of their own wants to follow. */
 const NEAR = 70;
 /** Between a question and the upper edge. */
@@ -149,4 +151,16 @@ export class Scroll {
     }
     this.grown();
   }
+}
+
+/** Says how much is below, and leads there. @param {Scroll} scroll @param {() => boolean} running */
+export function pill(scroll, running) {
+  const button = find("#pill");
+  button.onclick = () => scroll.follow();
+  scroll.onchange = () => {
+    const { below } = scroll;
+    button.hidden = below < 1;
+    const words = `${below} ${running() ? "new " : ""}${below === 1 ? "line" : "lines"}`;
+    if (button.textContent !== words) button.replaceChildren(icon("down"), words);
+  };
 }

@@ -1,10 +1,10 @@
 // A turn of the model on the page: waiting, coming, over. The nodes of its text stay the same through all of it.
 
-import { icon, iconButton, make, say } from "../shell/elements.js";
+import { copyButton, iconButton, make, say } from "../shell/elements.js";
 import { AnswerView } from "../stream/answer-view.js";
 import { StreamStrip } from "../stream/stream-strip.js";
 import { banner, repeating, troubleOf } from "../stream/trouble.js";
-import { meter } from "./meter.js";
+import { Meter } from "./meter.js";
 import { Pager } from "./pager.js";
 import { Waiting } from "./waiting.js";
 
@@ -46,7 +46,7 @@ export class AssistantTurn {
   /** @type {any} */
   #ending = null;
   #status = make("span", { class: "status", role: "presentation" });
-  #figures = make("span", { class: "figures meter" });
+  #meter = new Meter();
   #buttons = make("span", { class: "buttons" });
   #cancel = make("button", { type: "button", class: "button small cancel", onclick: () => this.around.act("stop", this.turn) }, "Cancel");
   #pager = new Pager();
@@ -62,7 +62,7 @@ export class AssistantTurn {
     this.answer.onpiece = (kind, size, time) => this.#piece(kind, size, time);
     // What was there before this page looked is not news, unless it was asked for here.
     this.answer.ontext = (text) => void ((this.asked || !this.#replaying) && around.heard(text));
-    this.footer = make("footer", {}, make("div", { class: "line" }, this.#status, this.#cancel, this.#figures, make("span", { class: "stretch" }), this.#buttons, this.#pager.element));
+    this.footer = make("footer", {}, make("div", { class: "line" }, this.#status, this.#cancel, this.#meter.element, make("span", { class: "stretch" }), this.#buttons, this.#pager.element));
     this.element = make("article", { class: "turn assistant", "aria-label": "Claude" }, this.answer.element, this.#trouble, this.footer);
     this.#tools();
     this.#show();
@@ -209,15 +209,8 @@ export class AssistantTurn {
   }
 
   #tools() {
-    const copy = iconButton("copy", "Copy", { onclick: () => void this.#copy(copy), class: "quiet icon copy" });
+    const copy = copyButton(() => this.answer.text, () => (this.running ? "Copied, partial" : "Copied"));
     this.#buttons.append(copy, iconButton("retry", "Retry", { onclick: () => this.around.act("retry", this.turn), class: "quiet icon retry" }));
-  }
-
-  /** @param {HTMLElement} button */
-  async #copy(button) {
-    await navigator.clipboard.writeText(this.answer.text);
-    button.replaceChildren(icon("check"), make("span", { class: "said" }, this.running ? "Copied, partial" : "Copied"));
-    setTimeout(() => button.replaceChildren(icon("copy")), 1500);
   }
 
   #tick() {
@@ -240,7 +233,7 @@ export class AssistantTurn {
       away: this.around.live.state === "waiting",
     }));
     const timing = this.turn.timing;
-    const figures = meter({
+    this.#meter.show({
       first: this.#first ?? timing?.ttft_ms ?? null,
       elapsed: this.#first !== null ? (this.#over ?? Date.now()) - this.#asked : (timing?.elapsed_ms ?? null),
       characters: this.answer.text.length,
@@ -250,12 +243,8 @@ export class AssistantTurn {
       cost: this.turn.ended_at && this.#confirmed ? this.turn.cost : undefined,
       window: this.around.window(this.turn),
     });
-    const shown = figures.map((item) => item.outerHTML).join("");
-    if (this.#shown !== shown) this.#figures.replaceChildren(...figures);
-    this.#shown = shown;
     this.#pager.show(this.around.siblings(this.turn), this.turn, (turn) => this.around.choose(turn));
     this.#cancel.hidden = this.state !== "queued";
     this.#buttons.hidden = this.state === "queued" || (running && this.answer.text === "");
   }
-  #shown = "";
 }

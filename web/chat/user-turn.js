@@ -1,6 +1,6 @@
 // A turn of the reader on the page: text, attachments, and editing, which makes another version and keeps this one.
 
-import { iconButton, make } from "../shell/elements.js";
+import { copyButton, iconButton, make } from "../shell/elements.js";
 import { preview } from "./attachments.js";
 import { Pager } from "./pager.js";
 
@@ -20,9 +20,8 @@ export class UserTurn {
   constructor(around, turn) {
     this.around = around;
     this.turn = turn;
-    const copy = iconButton("copy", "Copy", { onclick: () => void navigator.clipboard.writeText(this.text) });
     const edit = iconButton("edit", "Edit", { onclick: () => this.edit(), class: "quiet icon edit" });
-    this.#line = make("div", { class: "line" }, make("span", { class: "buttons" }, copy, edit), this.#pager.element);
+    this.#line = make("div", { class: "line" }, make("span", { class: "buttons" }, copyButton(() => this.text), edit), this.#pager.element);
     this.element = make("article", { class: "turn user", "aria-label": "You" }, this.#body, this.#line);
     this.#write();
     this.update(turn);

@@ -72,6 +72,17 @@ export function iconButton(name, label, given = {}) {
   return make("button", { type: "button", class: "quiet icon", "aria-label": label, title: label, ...given }, icon(name));
 }
 
+/** A button that copies a text, and says so for a moment. @param {() => string} text @param {() => string} [said] */
+export function copyButton(text, said = () => "Copied") {
+  const button = iconButton("copy", "Copy", { class: "quiet icon copy" });
+  button.onclick = async () => {
+    await navigator.clipboard.writeText(text());
+    button.replaceChildren(icon("check"), make("span", { class: "said" }, said()));
+    setTimeout(() => button.replaceChildren(icon("copy")), 1500);
+  };
+  return button;
+}
+
 /** The element of the page with this selector, which must be there. @template {Element} [T=HTMLElement] @param {string} selector @param {ParentNode} [from] @returns {T} */
 export function find(selector, from = document) {
   const found = from.querySelector(selector);
