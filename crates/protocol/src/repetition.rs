@@ -34,7 +34,7 @@ const LEAST_BYTES: usize = 256;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LoopSize {
-    /// In a row. 5, and never fewer than 4.
+    /// In a row: said once and repeated three times, while a reader who is told can still decide. 4, and never fewer.
     pub times: usize,
     /// All of them together, in bytes. 1,024, and never fewer than 256.
     pub bytes: usize,
@@ -52,7 +52,7 @@ impl LoopSize {
 
 impl Default for LoopSize {
     fn default() -> Self {
-        Self { times: 5, bytes: 1024, bytes_without_letters: 8192 }
+        Self { times: 4, bytes: 1024, bytes_without_letters: 8192 }
     }
 }
 

@@ -104,7 +104,9 @@ fn t17_the_strip_shows_wait_cadence_and_stall() {
         let screen = pane.screen();
         let last = screen.lines().last().unwrap();
         let (strip, words) = last.split_once("  longest pause ").unwrap_or_else(|| panic!("{screen}"));
-        assert!(words.starts_with("2."), "{words}");
+        // As the client sees it: what came before may have come late.
+        let seconds: f64 = words.split(' ').next().unwrap().parse().unwrap();
+        assert!((1.5..3.0).contains(&seconds), "{words}");
         let cells: Vec<char> = strip.chars().collect();
         // About a second of waiting, then text, the stall of two seconds, and the rest of the text.
         let waits = cells.iter().take_while(|cell| **cell == wait).count();
@@ -113,7 +115,7 @@ fn t17_the_strip_shows_wait_cadence_and_stall() {
         let after = cells.len() - waits - before - pauses;
         assert!(waits > 3 && before > 1 && after > 1, "{strip}");
         let share = |cells: usize| cells * 10 / waits;
-        assert!((14..=26).contains(&share(pauses)), "the stall is twice the wait: {strip}");
+        assert!((12..=28).contains(&share(pauses)), "the stall is twice the wait: {strip}");
         assert!(
             cells[waits..waits + before]
                 .iter()

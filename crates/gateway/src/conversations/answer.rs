@@ -66,7 +66,13 @@ impl Watched {
 
     pub(super) fn of(stream: StreamId) -> Arc<Self> {
         let (stop, done) = (CancellationToken::new(), CancellationToken::new());
-        Arc::new(Self { stream, stop, trims: AtomicBool::new(false), done, unwritten: AtomicBool::new(false) })
+        Arc::new(Self {
+            stream,
+            stop,
+            trims: AtomicBool::new(false),
+            done,
+            unwritten: AtomicBool::new(false),
+        })
     }
 
     /// It has ended, and the history does not take how, or what follows, so far.

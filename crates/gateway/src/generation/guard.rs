@@ -1,7 +1,7 @@
 //! The guard: watches the text of an answer for loops, where it is told to.
 
 use perennial_protocol::sse::Frame;
-use perennial_protocol::{Delta, Event, Loop, LoopSize, Received, Repetition};
+use perennial_protocol::{Delta, Event, Loop, Received, Repetition};
 
 /// What is done about an answer that goes round in circles. Watching costs reading every delta, so by default nobody does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -23,16 +23,9 @@ pub(super) struct Watch {
     block: Option<u64>,
 }
 
-/// Said once and repeated three times is a loop, if it is long enough: a reader who is told can still decide.
-fn fresh() -> Repetition {
-    let mut size = LoopSize::default();
-    size.times = 4;
-    Repetition::new(size)
-}
-
 impl Watch {
     pub(super) fn new(guard: Guard) -> Option<Box<Self>> {
-        let watch = Self { guard, repetition: fresh(), block: None };
+        let watch = Self { guard, repetition: Repetition::default(), block: None };
         (guard != Guard::Off).then(|| Box::new(watch))
     }
 
@@ -49,7 +42,7 @@ impl Watch {
         let event = Received::read(*frame).ok()?.event?;
         let Event::ContentBlockDelta { index, delta: Delta::Text(text) } = event else { return None };
         if self.block.replace(index) != Some(index) {
-            self.repetition = fresh();
+            self.repetition = Repetition::default();
         }
         self.repetition.push(&text)
     }
