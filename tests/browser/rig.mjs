@@ -42,17 +42,19 @@ export const PHONE = { viewport: { width: 390, height: 844 }, deviceScaleFactor:
  * @param {{ shared?: boolean, path?: string, orders?: string, context?: object, settings?: object, url?: string, view?: object, keys?: Record<string, string> }} given `orders` is what the simulator is told.
  */
 export async function open(rig, { path = "/", orders, context, settings, url = rig.gateway.url, view = DESK, keys = {}, shared = false } = {}) {
-  if (shared) context = rig.shared ??= await rig.browser.newContext(view);
-  context ??= await rig.browser.newContext({ ...view, permissions: ["clipboard-read", "clipboard-write"] });
+  const profile = () => rig.browser.newContext({ ...view, permissions: ["clipboard-read", "clipboard-write"] });
+  if (shared) context = await (rig.shared ??= profile());
+  context ??= await profile();
+  const page = await context.newPage();
+  // Of the page and not of its profile: there a page of another test that closes just then would be a failure of this one.
   if (settings || Object.keys(keys).length > 0)
-    await context.addInitScript(
+    await page.addInitScript(
       ({ settings, keys }) => {
         if (settings && !localStorage.getItem("defaults")) localStorage.setItem("defaults", JSON.stringify({ model: "claude-haiku-5-5", system: null, ...settings, settings: { thinking: false, max_tokens: 60000, tools: [], ...settings.settings } }));
         for (const [key, value] of Object.entries(keys)) if (!localStorage.getItem(key)) localStorage.setItem(key, value);
       },
       { settings, keys },
     );
-  const page = await context.newPage();
   const problems = [];
   page.on("pageerror", (error) => problems.push(error));
   page.on("console", (message) => /Content Security Policy|Refused to/.test(message.text()) && problems.push(message.text()));
