@@ -13,7 +13,7 @@ const ELBE = "The river Elbe is 1094 km long. It begins in the Giant Mountains. 
 const POINT = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg==";
 
 test("C18: a source comes with its number, nothing moves, and the keyboard opens it", async () => {
-  const page = await open(stage, { orders: "ttft=0s,tps=30,jitter=0", settings: PLAIN });
+  const page = await open(stage, { orders: "ttft=0s,tps=150,jitter=0", settings: PLAIN });
   await page.setInputFiles("#files", { name: "elbe.txt", mimeType: "text/plain", buffer: Buffer.from(ELBE) });
   await page.waitForSelector(".attachment");
   await page.evaluate(() => {

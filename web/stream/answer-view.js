@@ -90,6 +90,8 @@ export class AnswerView {
   #start(index, block, time) {
     const known = this.parts.get(index);
     if (known) return known;
+    // What goes on behind it must not move when the rest of it comes.
+    this.flush();
     const part = this.#made(block, index, time);
     this.parts.set(index, part);
     if (part.element.parentNode === null) this.element.append(part.element);
