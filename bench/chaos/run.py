@@ -21,16 +21,20 @@ from report import page
 SHORT = ["--streams", "1500", "--leavers", "5", "--at-once", "48", "--short"]
 
 
+# Both in one go: what they have in common is built once then.
+BOTH = ["--package", "bench-chaos", "--package", "perennial-cli"]
+
+
 def program(options: argparse.Namespace) -> pathlib.Path | None:
     if options.inside:
         return None
-    return (options.perennial or house.build(house.ROOT, "--package", "perennial-cli") / "perennial").resolve()
+    return (options.perennial or house.build(house.ROOT, *BOTH) / "perennial").resolve()
 
 
 def chaos(is_short: bool) -> pathlib.Path:
     """The run itself; the short one is built without what makes it fast, by the command that built the other tests, so that it is there already."""
     if not is_short:
-        return house.build(house.ROOT, "--package", "bench-chaos") / "bench-chaos"
+        return house.build(house.ROOT, *BOTH) / "bench-chaos"
     command = ["cargo", "build", "--quiet", "--workspace", "--bins", "--tests", "--examples"]
     if subprocess.run(command, cwd=house.ROOT, check=False).returncode != 0:
         sys.exit(f"failed: {' '.join(command)}")
@@ -65,8 +69,10 @@ def main() -> int:
         counted = json.loads(figures.read_text(encoding="utf-8"))
     day = f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d}"
     raw = house.BENCH / "results" / f"{day}-chaos.json"
+    # Before anything is written, so that it says of which commit it is.
+    text = page(counted, raw.relative_to(house.ROOT))
     raw.write_text(json.dumps({"machine": house.machine().splitlines(), **counted}, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    (house.ROOT / "docs/chaos.md").write_text(page(counted, raw.relative_to(house.ROOT)), encoding="utf-8")
+    (house.ROOT / "docs/chaos.md").write_text(text, encoding="utf-8")
     print(f"written to docs/chaos.md and {raw.relative_to(house.ROOT)}")
     return ran.returncode
 
