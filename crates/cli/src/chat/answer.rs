@@ -4,7 +4,6 @@ use std::io::Write as _;
 
 use perennial::{MessageStream, StopReason, Transcript};
 use perennial_history::{Content, NewTurn, Role, Turn};
-use serde_json::{Value, json};
 use tokio::sync::mpsc::unbounded_channel;
 
 use super::book::Book;
@@ -47,18 +46,16 @@ impl Session {
             return Ok(flow);
         }
         let before = self.branch().await?;
-        self.answer(&before, Question::New(words), &json!(words), signals).await
+        self.answer(&before, Question::New(words), signals).await
     }
 
     /// Another answer to the last question.
     pub(super) async fn retry(&mut self, signals: &mut Signals) -> Result<Flow, Failure> {
         let Last { before, question, answer } = self.last_question().await?;
-        let content: Value = serde_json::from_str(question.content.as_str())
-            .map_err(|error| Failure::new(Exit::Other, format!("the question cannot be read: {error}")))?;
         let mut branch = before;
         // The question stands already: only its answer is new.
         branch.push(question);
-        self.answer(&branch, Question::Again(answer.as_deref()), &content, signals).await
+        self.answer(&branch, Question::Again(answer.as_deref()), signals).await
     }
 
     /// The last question, changed in an editor, on a branch of its own.
@@ -76,7 +73,7 @@ impl Session {
         }
         // What is asked now stands nowhere else on the screen.
         tell(&format!("> {words}"));
-        self.answer(&before, Question::New(words), &json!(words), signals).await
+        self.answer(&before, Question::New(words), signals).await
     }
 
     /// The last thing that the user said on this branch, and what stands around it.
@@ -92,12 +89,11 @@ impl Session {
         Err(Failure::new(Exit::Usage, "nothing was asked yet"))
     }
 
-    /// `branch` is what stands before the answer, without a question that is new; `content` is what the user says last.
+    /// `branch` is what stands before the answer, without a question that is new.
     async fn answer(
         &mut self,
         branch: &[Turn],
         question: Question<'_>,
-        content: &Value,
         signals: &mut Signals,
     ) -> Result<Flow, Failure> {
         if branch.last().is_some_and(|turn| !turn.state.is_end()) {
@@ -109,7 +105,7 @@ impl Session {
             };
             return Err(Failure::new(Exit::Usage, message));
         }
-        let coming = self.begin(branch, question, content).await?;
+        let coming = self.begin(branch, question).await?;
         self.follow(coming, signals).await
     }
 
@@ -127,11 +123,9 @@ impl Session {
             let (flow, wants_tools) = self.show(coming, signals).await?;
             let Some(turn) = asked.filter(|_| flow == Flow::On) else { return Ok(flow) };
             self.settled(&turn, signals).await?;
-            match wants_tools.then_some(turn) {
-                Some(turn) => match self.step_behind(&turn, signals).await? {
-                    Some(step) => coming = step,
-                    None => return Ok(flow),
-                },
+            let step = if wants_tools { self.step_behind(&turn, signals).await? } else { None };
+            match step {
+                Some(step) => coming = step,
                 None => return Ok(flow),
             }
         }

@@ -35,17 +35,11 @@ struct Asked {
 
 impl Session {
     /// Asks. What is asked stands where the conversation is kept before anything comes.
-    pub(super) async fn begin(
-        &mut self,
-        branch: &[Turn],
-        question: Question<'_>,
-        content: &Value,
-    ) -> Result<Coming, Failure> {
+    pub(super) async fn begin(&mut self, branch: &[Turn], question: Question<'_>) -> Result<Coming, Failure> {
         let body = match &self.book {
             Book::Here(_) => {
-                let is_new = matches!(question, Question::New(_));
-                let before = if is_new { branch } else { &branch[..branch.len().saturating_sub(1)] };
-                let messages = record::messages(before, content).map_err(|error| {
+                let (before, content) = said(branch, &question)?;
+                let messages = record::messages(before, &content).map_err(|error| {
                     Failure::new(Exit::Other, format!("the conversation cannot be read: {error}"))
                 })?;
                 let request = question::request(&self.settings, messages)?;
@@ -151,6 +145,20 @@ impl Session {
         };
         let path = format!("{}/turns/{turn}/stop", path(&conversation.id));
         gateway.send::<Value>(Method::POST, &path, &json!({})).await.map(drop)
+    }
+}
+
+/// What stands before the question, and what it says.
+fn said<'a>(branch: &'a [Turn], question: &Question<'_>) -> Result<(&'a [Turn], Value), Failure> {
+    match (question, branch) {
+        (Question::New(words), _) => Ok((branch, json!(words))),
+        (Question::Again(_), [before @ .., last]) => {
+            let content = last.content.as_json().read().map_err(|error| {
+                Failure::new(Exit::Other, format!("the question cannot be read: {error}"))
+            })?;
+            Ok((before, content))
+        }
+        (Question::Again(_), []) => Err(Failure::new(Exit::Usage, "nothing was asked yet")),
     }
 }
 

@@ -3,14 +3,11 @@
 //! The stream in its log stays as it came. Only the turn is another one, and with it what goes up with the next question.
 
 use perennial_history::Content;
+use perennial_protocol::Repetition;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-/// The longest unit that is looked for, in bytes: no longer one is told of as a loop.
-const MAX_UNIT: usize = 2048;
-/// Less than this is no loop, whatever it is, in bytes.
-const LEAST_BYTES: usize = 256;
-/// Nor what was not said so often in a row, the last time maybe not to its end.
+/// What was told of as a loop is one at the end too if it is said so often in a row there, the last time maybe not to its end.
 const LEAST_TIMES: usize = 3;
 
 /// What is kept of an answer that is stopped.
@@ -48,42 +45,31 @@ pub(super) fn trimmed(content: &Content) -> Option<Content> {
     Content::of(&blocks).ok()
 }
 
-/// The text up to the end of the first copy.
+/// The text up to the end of the first copy of what it ends with.
 fn once(text: &str) -> Option<&str> {
-    let reversed: Vec<u8> = text.bytes().rev().collect();
-    let same = common(&reversed);
-    // So much of the end has the period; of those that go as far the shortest, which is the unit and not several of it.
-    let run = |unit: usize| unit + same[unit];
-    let units = 1..=MAX_UNIT.min(text.len().saturating_sub(1));
-    let loops = units.filter(|unit| run(*unit) >= LEAST_BYTES.max(LEAST_TIMES * unit));
-    let unit = loops.max_by_key(|unit| (run(*unit), std::cmp::Reverse(*unit)))?;
+    // As the guard watched it; of several loops one may be over.
+    let mut watch = Repetition::default();
+    let told = text.split_inclusive(char::is_whitespace).filter_map(|word| watch.push(word));
+    let (unit, run) = told
+        .map(|found| (found.unit, run(text.as_bytes(), found.unit)))
+        .filter(|(unit, run)| *run >= LEAST_TIMES * unit)
+        .max_by_key(|(_, run)| *run)?;
     // What stood before may end as the unit does: a copy begins with a word.
-    let from = text.len() - run(unit);
+    let from = text.len() - run;
     let places = || (from..from + unit).filter(|at| text.is_char_boundary(*at));
     let begin = places().find(|at| begins_a_word(text, *at)).or_else(|| places().next())?;
     text.get(..begin + unit)
 }
 
+/// So many bytes at the end have this period.
+fn run(text: &[u8], period: usize) -> usize {
+    let pairs = text.iter().rev().zip(text.iter().rev().skip(period));
+    period + pairs.take_while(|(late, early)| late == early).count()
+}
+
 fn begins_a_word(text: &str, at: usize) -> bool {
     let (before, behind) = text.split_at(at);
     behind.starts_with(char::is_alphanumeric) && !before.ends_with(char::is_alphanumeric)
-}
-
-/// For each place, how many bytes from there on are as at the beginning. Linear.
-fn common(bytes: &[u8]) -> Vec<usize> {
-    let mut same = vec![0; bytes.len()];
-    let (mut left, mut right) = (0, 0);
-    for at in 1..bytes.len() {
-        let mut long = if at < right { same[at - left].min(right - at) } else { 0 };
-        while at + long < bytes.len() && bytes[long] == bytes[at + long] {
-            long += 1;
-        }
-        same[at] = long;
-        if at + long > right {
-            (left, right) = (at, at + long);
-        }
-    }
-    same
 }
 
 #[cfg(test)]
@@ -96,18 +82,19 @@ mod tests {
         for (before, times, part, kept) in [
             (
                 "It was a dark night: ",
-                8,
+                30,
                 "",
                 Some("It was a dark night: the rain fell in torrents, and the wind blew; "),
             ),
             (
                 "It was a dark night: ",
-                8,
+                30,
                 "the ra",
                 Some("It was a dark night: the rain fell in torrents, and the wind blew; "),
             ),
-            ("", 8, "", Some("the rain fell in torrents, and the wind blew; ")),
+            ("", 30, "", Some("the rain fell in torrents, and the wind blew; ")),
             ("Twice is a refrain: ", 2, "", None),
+            ("", 30, "And then it went on with something else, and so it is no end.", None),
             ("", 0, "Nothing comes again here, and so everything stays.", None),
             ("", 0, "", None),
         ] {
@@ -118,10 +105,10 @@ mod tests {
 
     #[test]
     fn what_is_in_the_unit_is_no_unit_and_letters_stay_whole() {
-        let ruled = format!("A list. {}", format!("words {} ", "-".repeat(120)).repeat(4));
+        let ruled = format!("A list. {}", format!("words {} ", "-".repeat(120)).repeat(12));
         assert_eq!(once(&ruled), Some(format!("A list. words {} ", "-".repeat(120)).as_str()));
         let unit = "川は流れる、海へ。";
-        let text = format!("山。{}", unit.repeat(20));
+        let text = format!("山。{}", unit.repeat(50));
         let kept = once(&text).unwrap();
         assert_eq!(kept.matches("流れる").count(), 1);
         assert!(kept.chars().count() <= 2 + unit.chars().count(), "{kept}");
@@ -129,7 +116,7 @@ mod tests {
 
     #[test]
     fn only_the_last_text_is_another_one() {
-        let text = "again and again and again, ".repeat(20);
+        let text = "again and again and again, ".repeat(60);
         let thinking = r#"{ "type":"thinking","thinking":"a a a", "signature":"s" }"#;
         let content =
             Content::from_json(format!(r#"[{thinking},{{"type":"text","text":"{text}"}}]"#)).unwrap();
