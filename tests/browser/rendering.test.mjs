@@ -65,7 +65,7 @@ test("C1: text comes token by token, and the first of it is painted in the frame
     await page.waitForFunction((number) => document.querySelectorAll(".turn.assistant[data-state=completed]").length === number, number);
   }
   const { came, shown, lengths } = await page.evaluate(() => ({ came: window.came, shown: window.shown, lengths: window.lengths.size }));
-  assert.ok(lengths >= 20, `${lengths} lengths were seen`);
+  assert.ok(lengths >= 10, `${lengths} lengths were seen`);
   assert.equal(came.length, 3);
   for (const [at, [frame, time, made]] of came.entries()) {
     const frames = shown[at][0] - frame;
@@ -105,16 +105,11 @@ test("C2: 100 KB of answer are linear work: nothing is made twice, the first blo
   });
   const devtools = await page.context().newCDPSession(page);
   await devtools.send("Performance.enable", { timeDomain: "threadTicks" });
+  await stage.browser.startTracing(page, { categories: ["devtools.timeline"] });
   await ask(page, "Tell me about rivers, in very many words");
-  const measured = async () => Object.fromEntries((await devtools.send("Performance.getMetrics")).metrics.map(({ name, value }) => [name, value]));
-  const tasks = [];
-  for (const characters of [10_000, 40_000, 70_000]) {
-    await grown(page, characters);
-    tasks.push([(await measured()).TaskDuration, (await shown(page)).length]);
-  }
   await page.waitForFunction(() => document.querySelector(".turn.assistant")?.dataset.state === "completed", null, { timeout: 120_000, polling: 50 });
-  const spent = await measured();
-  const script = spent.ScriptDuration;
+  const { traceEvents } = JSON.parse(String(await stage.browser.stopTracing()));
+  const spent = Object.fromEntries((await devtools.send("Performance.getMetrics")).metrics.map(({ name, value }) => [name, value]));
   const { added, removed, longest, work, same, length, nodes } = await page.evaluate(() => ({
     ...window.seen,
     same: window.seen.first === document.querySelector("tape-view > *"),
@@ -122,17 +117,26 @@ test("C2: 100 KB of answer are linear work: nothing is made twice, the first blo
     nodes: document.querySelectorAll("tape-view *").length,
     first: null,
   }));
-  context.diagnostic(`${length} characters, ${nodes} elements at the end, ${added} nodes added, ${removed} removed; seconds of the processor: scripts ${script.toFixed(2)}, styles ${spent.RecalcStyleDuration.toFixed(2)}, layout ${spent.LayoutDuration.toFixed(2)} in ${spent.LayoutCount}, all tasks ${spent.TaskDuration.toFixed(2)}; longest task ${longest.toFixed(0)} ms of the clock`);
-  const rates = tasks.slice(1).map(([seconds, characters], at) => ((seconds - tasks[at][0]) / (characters - tasks[at][1])) * 1e6);
+  // What the browser itself did for it: how many elements it styled, and how many boxes it found to be laid out.
+  const styles = traceEvents.filter(({ name, args }) => name === "UpdateLayoutTree" && args?.elementCount !== undefined).map(({ args }) => args.elementCount);
+  const layouts = traceEvents.filter(({ name, args }) => name === "Layout" && args?.beginData).map(({ args }) => args.beginData);
+  const sum = (numbers) => numbers.reduce((all, number) => all + number, 0);
+  const styled = sum(styles);
+  const dirty = sum(layouts.map(({ dirtyObjects }) => dirtyObjects));
+  const largest = Math.max(...layouts.map(({ totalObjects }) => totalObjects));
   const touched = [work[Math.floor(work.length / 2)], work.at(-1)].map(([characters, touched]) => touched / characters);
-  context.diagnostic(`all tasks for 1000 characters: ${rates.map((ms) => ms.toFixed(1)).join(" ms, later ")} ms; nodes touched for one: ${touched.map((nodes) => nodes.toFixed(3)).join(" in the first half, in all ")}; ${work.length} messages`);
-  // Of the processor, and counted: the clock is another one when the machine has other things to do.
-  assert.ok(touched[1] < 1.25 * touched[0], `${touched} nodes touched`);
-  assert.ok(rates[1] < 3 * rates[0] && rates[1] < 100, `${rates} ms for 1000 characters`);
+  context.diagnostic(`${length} characters, ${nodes} elements at the end, ${added} nodes added, ${removed} removed; ${styled} elements styled in ${styles.length} frames, ${dirty} boxes laid out in ${layouts.length}, of ${largest}`);
+  context.diagnostic(`nodes touched for one character: ${touched.map((nodes) => nodes.toFixed(3)).join(" in the first half, in all ")}; ${work.length} messages`);
+  context.diagnostic(`seconds of the processor: scripts ${spent.ScriptDuration.toFixed(2)}, styles ${spent.RecalcStyleDuration.toFixed(2)}, layout ${spent.LayoutDuration.toFixed(2)}, all tasks ${spent.TaskDuration.toFixed(2)}; longest task ${longest.toFixed(0)} ms of the clock`);
+  // Counted, never timed: clocks, of the processor too, are others where the machine has other things to do.
   assert.ok(length > 80_000, `${length} characters`);
   assert.ok(same, "the first block is the same node at the end");
   assert.ok(removed <= added / 20, `${removed} nodes of ${added} were taken back`);
-  assert.ok(script < 3, `${script.toFixed(2)} s of scripts`);
+  assert.ok(touched[1] < 1, `${touched[1]} nodes were touched for each character`);
+  assert.ok(styles.length > 0 && layouts.length > 0, "the browser's trace says nothing");
+  // Each element a time or two, and a handful in each frame; all of them in each frame would be hundreds of times as many.
+  assert.ok(styled < 3 * nodes + 50 * styles.length, `${styled} elements were styled`);
+  assert.ok(dirty < 3 * largest + 50 * layouts.length, `${dirty} boxes were laid out`);
   await done(page);
 });
 
