@@ -1,33 +1,28 @@
-//! The ledger: the one handle, and the one task that writes.
+//! The ledger: the one handle.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use parking_lot::{Mutex, RwLock};
+use parking_lot::Mutex;
 use rust_decimal::Decimal;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::time::Instant;
 
-use crate::admission::{Accounts, Ask, Denied, Moment, Reservation};
+use crate::admission::{Ask, Moment};
+use crate::denied::Denied;
 use crate::error::{Error, Result};
 use crate::keys::{Keys, NewKey, Shown, VirtualKey};
 use crate::money;
 use crate::prices::Prices;
-use crate::queue::{MaxUnwritten, Queue};
+use crate::queue::MaxUnwritten;
+use crate::reservation::Reservation;
 use crate::row::Row;
+use crate::shared::Shared;
 use crate::store::Store;
 use crate::usage::{UsageQuery, UsageSum};
-
-/// The most rows of one transaction.
-const BATCH: usize = 512;
-
-/// The longest wait between two tries to write.
-const LONGEST_WAIT: Duration = Duration::from_secs(5);
-
-/// How long a group of rows may take. A connection whose other end is gone without a word would take for ever.
-const GROUP: Duration = Duration::from_secs(30);
+use crate::writer::write;
 
 /// How long [`Ledger::close`] tries to write what waits.
 const LAST_TRY: Duration = Duration::from_secs(10);
@@ -52,16 +47,6 @@ pub struct Ledger {
     shared: Arc<Shared>,
     stop: watch::Sender<bool>,
     writer: Mutex<Option<JoinHandle<()>>>,
-}
-
-/// What reservations and the writer share with the ledger.
-#[derive(Debug)]
-pub(crate) struct Shared {
-    pub(crate) store: Store,
-    prices: RwLock<Arc<Prices>>,
-    pub(crate) keys: Keys,
-    pub(crate) accounts: Accounts,
-    pub(crate) queue: Queue,
 }
 
 impl Default for Options {
@@ -91,18 +76,10 @@ impl Ledger {
     /// # Errors
     /// As [`open`](Self::open).
     pub async fn open_with(url: &str, options: Options) -> Result<Self> {
-        let shared = Shared {
-            store: Store::open(url).await?,
-            prices: RwLock::new(Arc::new(options.prices)),
-            keys: Keys::default(),
-            accounts: Accounts::default(),
-            queue: Queue::new(options.max_unwritten),
-        };
-        shared.load_keys().await?;
-        shared.load_spending().await?;
-        let shared = Arc::new(shared);
+        let store = Store::open(url).await?;
+        let shared = Arc::new(Shared::load(store, options.prices, options.max_unwritten).await?);
         let (stop, stopped) = watch::channel(false);
-        let writer = tokio::spawn(write(LastWords(Arc::clone(&shared)), options.refresh, stopped));
+        let writer = tokio::spawn(write(Arc::clone(&shared), options.refresh, stopped));
         Ok(Self { shared, stop, writer: Mutex::new(Some(writer)) })
     }
 
@@ -120,7 +97,7 @@ impl Ledger {
 
     /// Prices for what ends from now on; rows that are written keep theirs.
     pub fn set_prices(&self, prices: Prices) {
-        *self.shared.prices.write() = Arc::new(prices);
+        self.shared.set_prices(prices);
     }
 
     /// Reserves for a request what it could use at most, with the key that it came with, if any. Does not wait.
@@ -256,102 +233,4 @@ pub struct Spending {
     pub held: Decimal,
     /// How many run.
     pub streams: u64,
-}
-
-impl Shared {
-    pub(crate) fn prices(&self) -> Arc<Prices> {
-        Arc::clone(&self.prices.read())
-    }
-
-    async fn load_keys(&self) -> Result<()> {
-        let known = self.store.known_keys(Timestamp::now()).await?;
-        self.keys.replace(known);
-        Ok(())
-    }
-
-    async fn load_spending(&self) -> Result<()> {
-        let month = crate::day_of(Timestamp::now()).first_of_month();
-        // A day before, so that what is settled around midnight is there for both.
-        let from = month.yesterday().unwrap_or(month);
-        self.accounts.refresh(self.store.spending(from).await?);
-        Ok(())
-    }
-
-    /// Writes what waits. `false` if the database would not have it.
-    async fn write_waiting(&self) -> bool {
-        loop {
-            let rows = self.queue.first(BATCH);
-            if rows.is_empty() {
-                return true;
-            }
-            let written = tokio::time::timeout(GROUP, self.store.write(&rows)).await;
-            match written.unwrap_or_else(|_| Err(Error::behind("the database does not answer"))) {
-                Ok(written) => {
-                    for (row, is_new) in rows.iter().zip(written) {
-                        if let Some(account) = row.key.as_deref().and_then(|key| self.accounts.get(key)) {
-                            account.lock().written(row.day(), row.charged, is_new);
-                        }
-                    }
-                    self.queue.done(rows.len());
-                }
-                Err(error) => {
-                    tracing::warn!(%error, waiting = self.queue.len(), "rows wait to be written to the ledger");
-                    self.queue.failed(&error);
-                    return false;
-                }
-            }
-        }
-    }
-
-    /// Looks what others did. It runs between two writes, never beside one, so that what is read and what is in memory fit together.
-    async fn refresh(&self) -> Result<()> {
-        if self.store.keys_version().await? != self.keys.version() {
-            self.load_keys().await?;
-        }
-        self.load_spending().await
-    }
-}
-
-/// The one task that writes: rows as they come, many at once, and a look at what others did now and then.
-async fn write(writer: LastWords, refresh: Duration, mut stop: watch::Receiver<bool>) {
-    let shared = &writer.0;
-    let mut refreshed = tokio::time::interval(refresh.max(Duration::from_millis(10)));
-    refreshed.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut wait = Duration::ZERO;
-    loop {
-        tokio::select! {
-            () = shared.queue.work.notified(), if wait.is_zero() => {}
-            () = tokio::time::sleep(wait), if !wait.is_zero() => {}
-            _ = refreshed.tick() => {
-                match tokio::time::timeout(GROUP, shared.refresh()).await {
-                    Ok(Ok(())) => {}
-                    Ok(Err(error)) => tracing::warn!(%error, "the ledger cannot be read"),
-                    Err(_) => tracing::warn!("the ledger cannot be read: the database does not answer"),
-                }
-            }
-            () = stopped(&mut stop) => {
-                shared.write_waiting().await;
-                return;
-            }
-        }
-        wait = if shared.write_waiting().await {
-            Duration::ZERO
-        } else {
-            (wait * 2).clamp(Duration::from_millis(100), LONGEST_WAIT)
-        };
-    }
-}
-
-/// However the writer ends, with its runtime too: what it leaves is put into words, and so is what comes later.
-struct LastWords(Arc<Shared>);
-
-impl Drop for LastWords {
-    fn drop(&mut self) {
-        self.0.queue.close("nobody writes any more");
-    }
-}
-
-/// Ready once the ledger is to close, or is gone.
-async fn stopped(stop: &mut watch::Receiver<bool>) {
-    drop(stop.wait_for(|stop| *stop).await);
 }

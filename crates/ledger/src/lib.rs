@@ -50,23 +50,29 @@
 #![forbid(unsafe_code)]
 
 mod admission;
+mod denied;
 mod error;
 mod keys;
 mod ledger;
 mod money;
 mod prices;
 mod queue;
+mod reservation;
 mod row;
+mod shared;
 mod store;
 mod tokens;
 mod usage;
+mod writer;
 
-pub use admission::{Ask, Denied, MAX_OUTPUT_TOKENS, Reservation, UNLIMITED_SEARCHES};
+pub use admission::{Ask, MAX_OUTPUT_TOKENS, UNLIMITED_SEARCHES};
+pub use denied::Denied;
 pub use error::{Error, Result};
 pub use keys::{Keys, NewKey, Rules, SecretInfo, Shown, VirtualKey};
 pub use ledger::{Ledger, Options, Spending};
 pub use prices::Prices;
 pub use queue::MaxUnwritten;
+pub use reservation::Reservation;
 pub use row::{Accuracy, InvalidOutcome, Outcome, Row};
 pub use rust_decimal::Decimal;
 pub use tokens::Tokens;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 
-use crate::admission::{Denied, Why};
+use crate::denied::{Denied, Why};
 use crate::error::{Error, Result};
 use crate::row::Row;
 

@@ -8,7 +8,7 @@ use jiff::civil::Date;
 use tokio::time::Instant;
 
 use super::bucket::Bucket;
-use super::denied::{Denied, Why};
+use crate::denied::{Denied, Why};
 use crate::keys::{Rules, VirtualKey};
 use crate::money::{self, Pico};
 use crate::tokens::Tokens;

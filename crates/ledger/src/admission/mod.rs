@@ -3,8 +3,6 @@
 mod account;
 mod ask;
 mod bucket;
-mod denied;
-mod reservation;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -12,11 +10,8 @@ use std::sync::Arc;
 use jiff::civil::Date;
 use parking_lot::Mutex;
 
-pub(crate) use self::account::{Account, Moment, Most};
+pub(crate) use self::account::{Account, Hold, Moment, Most};
 pub use self::ask::{Ask, MAX_OUTPUT_TOKENS, UNLIMITED_SEARCHES};
-pub use self::denied::Denied;
-pub(crate) use self::denied::Why;
-pub use self::reservation::Reservation;
 use crate::money::Pico;
 
 /// The accounts of the keys, by id.
@@ -51,6 +46,3 @@ impl Accounts {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

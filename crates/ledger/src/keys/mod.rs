@@ -13,7 +13,7 @@ use parking_lot::RwLock;
 pub use self::key::{Rules, SecretInfo, Shown, VirtualKey};
 pub(crate) use self::secret::SecretHash;
 pub use self::table::NewKey;
-use crate::admission::{Denied, Why};
+use crate::denied::{Denied, Why};
 
 /// The keys as this process knows them. A change by another process is known after [`Options::refresh`](crate::Options::refresh) at most,
 /// one by this process at once.

@@ -1,15 +1,15 @@
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::future::{Future as _, poll_fn};
 use std::task::Poll;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use tokio::time::Instant;
 
-use super::account::Hold;
 use super::*;
 use crate::keys::{NewKey, Rules, VirtualKey};
-use crate::money::from_usd;
+use crate::money::{Pico, from_usd, to_usd};
 use crate::tokens::Tokens;
 use crate::{Decimal, Ledger, Outcome, Row};
 
@@ -145,7 +145,7 @@ fn the_sums_of_an_account_hold_in_any_order() {
     for _ in 0..300 {
         let budget = chance.i128(1..1_000) * 1_000_000_000;
         let key = key(Rules {
-            usd_per_day: Some(crate::money::to_usd(budget)),
+            usd_per_day: Some(to_usd(budget)),
             max_streams: Some(chance.u64(1..20)),
             output_tokens_per_minute: chance.bool().then(|| chance.u64(1..100_000)),
             ..Rules::default()

@@ -8,12 +8,12 @@ use parking_lot::Mutex;
 use rust_decimal::Decimal;
 use tokio::time::Instant;
 
-use super::account::Hold;
-use super::{Account, Ask, Denied, Moment, Most, Why};
+use crate::admission::{Account, Ask, Hold, Moment, Most};
+use crate::denied::{Denied, Why};
 use crate::keys::{self, Rules, VirtualKey};
-use crate::ledger::Shared;
 use crate::money;
 use crate::row::Row;
+use crate::shared::Shared;
 
 /// A stream's right to run: its place among the streams of its key, and what its present attempt could use at most.
 ///
@@ -149,3 +149,6 @@ fn most(shared: &Shared, ask: &Ask, wall: Timestamp) -> Most {
     let cost = if ask.any_model { None } else { ask.models().map(of).sum() };
     Most { cost, input: ask.input_tokens, output: ask.max_tokens, detached: ask.detached }
 }
+
+#[cfg(test)]
+mod tests;
