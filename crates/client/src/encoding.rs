@@ -33,7 +33,7 @@ pub(crate) fn decode(headers: &HeaderMap, body: Body) -> Result<Body, Error> {
         "gzip" | "x-gzip" => Body::stream(Decoded::new(body, MultiGzDecoder::new(Fed::default()))),
         "deflate" => Body::stream(Decoded::new(body, ZlibDecoder::new(Fed::default()))),
         _ => {
-            let name = crate::exchange::excerpt(&name);
+            let name = crate::excerpt::excerpt(&name);
             return Err(Error::unexpected_body(format!(
                 "the answer is encoded as `{name}`, though no encoding was asked for"
             )));

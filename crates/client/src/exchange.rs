@@ -13,6 +13,7 @@ use perennial_protocol::{ApiError, Event, EventDecoder};
 use perennial_recovery::is_retryable_answer;
 use tokio::time::{Instant, timeout_at};
 
+use crate::excerpt::excerpt;
 use crate::transport::Body;
 use crate::{Client, Clock, Deadlines, Error, Phase, ResponseInfo, encoding};
 
@@ -20,8 +21,6 @@ use crate::{Client, Clock, Deadlines, Error, Phase, ResponseInfo, encoding};
 const MAX_ERROR_BODY: usize = 64 * 1024;
 /// An error body that takes longer is taken as far as it came: the status alone says enough.
 const ERROR_BODY_TIME: Duration = Duration::from_secs(10);
-/// How much of a body that nobody understands is shown.
-const EXCERPT_CHARS: usize = 160;
 
 /// A response that is a success, its body unread.
 #[derive(Debug)]
@@ -98,24 +97,4 @@ fn error_event(body: &[u8]) -> Option<ApiError> {
         }
     }
     None
-}
-
-/// The beginning of a text on one line, without control characters: it may end up in a terminal.
-pub(crate) fn excerpt(text: &str) -> String {
-    let mut short = String::new();
-    let mut words = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
-    let mut left = EXCERPT_CHARS;
-    for word in words.by_ref() {
-        if !short.is_empty() {
-            short.push(' ');
-        }
-        short.extend(word.chars().take(left));
-        let length = word.chars().count() + 1;
-        if length > left {
-            short.push('…');
-            break;
-        }
-        left -= length;
-    }
-    short
 }

@@ -31,6 +31,7 @@ mod deadlines;
 mod encoding;
 mod error;
 mod event;
+mod excerpt;
 mod exchange;
 mod linger;
 mod messages;

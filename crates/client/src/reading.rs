@@ -15,7 +15,8 @@ use perennial_protocol::{
 use tokio::time::Instant;
 
 use crate::error::phase_of;
-use crate::exchange::{Opened, excerpt};
+use crate::excerpt::excerpt;
+use crate::exchange::Opened;
 use crate::told::{Queued, Told};
 use crate::transport::Body;
 use crate::view::{Moment, View};

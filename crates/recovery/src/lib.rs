@@ -13,6 +13,7 @@
 
 mod anchor;
 mod frames;
+mod mode;
 mod overlap;
 mod plan;
 mod request;
@@ -20,7 +21,8 @@ mod retry;
 mod splice;
 mod told;
 
-pub use plan::{MaxHops, Mode, Plan, Reason, plan};
+pub use mode::Mode;
+pub use plan::{MaxHops, Plan, Reason, plan};
 pub use request::is_of_old_generation;
 pub use retry::{
     MaxRetryAfter, RetryBucket, RetryBudget, RetryPolicy, is_retryable_answer, is_retryable_in_band,

@@ -5,15 +5,15 @@ use std::fmt;
 use bytes::Bytes;
 use perennial_protocol::{BlockStatus, ContentBlock, End, Place, Transcript};
 use perennial_tokens::count as estimate_tokens;
-use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::anchor::Anchor;
 use crate::frames::message_stop;
+use crate::mode::Mode;
 use crate::overlap::{Overlap, Proof};
 use crate::request::Request;
 use crate::splice::{Opening, Splice};
-use crate::told::Told;
+use crate::told::{Told, cites};
 
 /// An answer of which so little was shown, in bytes, is asked for again; it must then begin with all of it.
 /// What was thought before it stays as it was shown, and what is thought anew is not.
@@ -52,21 +52,6 @@ pub enum Plan {
     Finish(Bytes),
     /// Nothing can be done that would be safe.
     Refuse(Reason),
-}
-
-/// How an attempt goes on with what another began.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "lowercase")]
-#[non_exhaustive]
-pub enum Mode {
-    /// The whole answer is asked for again.
-    Restart,
-    /// The model is given the beginning of its own turn.
-    Prefill,
-    /// The model is told in a user's turn what it said last.
-    Quote,
-    /// Nothing is asked for.
-    Finish,
 }
 
 /// Why an answer cannot be gone on with.
@@ -129,7 +114,7 @@ pub fn plan(request: &[u8], told: &Told) -> Plan {
     if told.has_strayed() || transcript.open_blocks().any(|open| Some(open) != last) {
         return Plan::Refuse(Reason::OutOfPlace);
     }
-    if !told.has_started() || is_bare(transcript) {
+    if !told.has_content() {
         let opening = Opening::of(transcript);
         return Plan::Restart(Splice::again(told, String::new(), opening));
     }
@@ -137,30 +122,6 @@ pub fn plan(request: &[u8], told: &Told) -> Plan {
         Ok(plan) => plan,
         Err(reason) => Plan::Refuse(reason),
     }
-}
-
-/// Whether nothing is there but, at most, the beginning of one block that shows nothing yet.
-pub(crate) fn is_bare(transcript: &Transcript) -> bool {
-    let mut indices = transcript.indices();
-    let (Some(first), None) = (indices.next(), indices.next()) else {
-        return transcript.indices().next().is_none();
-    };
-    if transcript.block_status(first) != Some(BlockStatus::Open)
-        || !transcript.unknown_deltas(first).is_empty()
-    {
-        return false;
-    }
-    match transcript.block(first) {
-        Some(ContentBlock::Text(text)) => text.text.is_empty() && !cites(text),
-        Some(ContentBlock::Thinking(thinking)) => {
-            thinking.thinking.is_empty() && thinking.signature.is_empty()
-        }
-        _ => false,
-    }
-}
-
-fn cites(text: &perennial_protocol::TextBlock) -> bool {
-    text.citations.as_ref().is_some_and(|citations| !citations.is_empty())
 }
 
 fn go_on(request: &[u8], told: &Told) -> Result<Plan, Reason> {

@@ -11,8 +11,8 @@ use perennial_protocol::{BlockStatus, ContentBlock, Delta, Event, Received, Stop
 use serde::Serialize;
 
 use crate::frames::{renumbered, text_delta, text_start, with_usage};
+use crate::mode::Mode;
 use crate::overlap::{Found, Overlap, Proof};
-use crate::plan::Mode;
 use crate::told::Told;
 
 /// Bytes that may be said again in addition to what was asked for: no more tokens than an estimate of them is wrong by.

@@ -1,7 +1,9 @@
 //! What readers have of an answer, and what its attempts have used.
 
 use perennial_protocol::sse::Frame;
-use perennial_protocol::{Effect, End, Event, Ignored, Place, Received, Transcript, Usage};
+use perennial_protocol::{
+    BlockStatus, ContentBlock, Effect, End, Event, Ignored, Place, Received, TextBlock, Transcript, Usage,
+};
 
 /// What readers have of an answer, whatever number of attempts it took.
 ///
@@ -130,10 +132,35 @@ impl Told {
     /// Whether readers have something of the answer's content: more than the empty beginning of one block.
     #[must_use]
     pub fn has_content(&self) -> bool {
-        self.started && !crate::plan::is_bare(&self.transcript)
+        self.started && !is_bare(&self.transcript)
     }
 }
 
 fn read(frame: Frame<'_>) -> Option<Event<'_>> {
     Received::read(frame).ok()?.event
+}
+
+/// Whether nothing is there but, at most, the beginning of one block that shows nothing yet.
+fn is_bare(transcript: &Transcript) -> bool {
+    let mut indices = transcript.indices();
+    let (Some(first), None) = (indices.next(), indices.next()) else {
+        return transcript.indices().next().is_none();
+    };
+    if transcript.block_status(first) != Some(BlockStatus::Open)
+        || !transcript.unknown_deltas(first).is_empty()
+    {
+        return false;
+    }
+    match transcript.block(first) {
+        Some(ContentBlock::Text(text)) => text.text.is_empty() && !cites(text),
+        Some(ContentBlock::Thinking(thinking)) => {
+            thinking.thinking.is_empty() && thinking.signature.is_empty()
+        }
+        _ => false,
+    }
+}
+
+/// Whether sources are named in it.
+pub(crate) fn cites(text: &TextBlock) -> bool {
+    text.citations.as_ref().is_some_and(|citations| !citations.is_empty())
 }

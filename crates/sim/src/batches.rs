@@ -14,13 +14,13 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::answer::Refused;
+use crate::call::Call;
 use crate::desk::Desk;
 use crate::events;
 use crate::journal::Outcome;
 use crate::mind::{Manners, digest};
 use crate::models::Page;
 use crate::reply;
-use crate::routes::Call;
 
 /// Requests in one batch.
 const MOST_REQUESTS: usize = 10_000;

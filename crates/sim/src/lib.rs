@@ -32,6 +32,7 @@ mod admin;
 pub mod answer;
 mod batches;
 mod bench;
+mod call;
 mod desk;
 mod events;
 mod fault;

@@ -11,6 +11,7 @@ use axum::response::Response;
 use serde_json::{Value, json};
 
 use crate::answer::Refused;
+use crate::call::Call;
 use crate::fault::{Fault, Place, Tampered, WrongBody, tamper};
 use crate::frame::{Frame, Frames};
 use crate::journal::{Outcome, Phase};
@@ -19,7 +20,6 @@ use crate::mind::digest;
 use crate::orders::{ATTEMPT_HEADER, HEADER, Orders};
 use crate::pace::{Metronome, Pace};
 use crate::reply;
-use crate::routes::Call;
 use crate::scenario::Script;
 use crate::source::Source;
 use crate::stream::{Playing, Score};

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::answer::Refused;
-use crate::routes::Call;
+use crate::call::Call;
 
 const DEFAULT_PAGE: usize = 20;
 const MOST_PER_PAGE: usize = 1_000;

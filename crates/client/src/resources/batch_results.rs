@@ -80,7 +80,7 @@ impl Reading {
     fn read(&mut self, line: &[u8]) -> Result<BatchResult, Error> {
         self.received += 1;
         serde_json::from_slice(line).map_err(|source| {
-            let excerpt = crate::exchange::excerpt(&String::from_utf8_lossy(line));
+            let excerpt = crate::excerpt::excerpt(&String::from_utf8_lossy(line));
             let text = format!("result {} is not what it should be: {excerpt}", self.received);
             self.error(Error::unexpected_body(text).caused_by(source))
         })

@@ -194,7 +194,7 @@ async fn read(opened: Opened, attempts: &Attempts) -> Result<(Bytes, Arc<Respons
 
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
     serde_json::from_slice(body).map_err(|source| {
-        let excerpt = crate::exchange::excerpt(&String::from_utf8_lossy(body));
+        let excerpt = crate::excerpt::excerpt(&String::from_utf8_lossy(body));
         let text = if excerpt.is_empty() {
             "the answer has an empty body".to_owned()
         } else {
