@@ -28,7 +28,7 @@ pub(crate) enum Command {
     /// Print what completes this command in a shell
     Completions(completions::CompletionsArgs),
     /// See whether a file of settings is right, or print an example of one
-    Config(config::ConfigArgs),
+    Config(config::command::ConfigArgs),
     /// Read a captured stream: its message, events, text, or departures from the grammar
     Decode(decode::DecodeArgs),
     /// See whether key, address, network and clock are in place, in words
@@ -44,7 +44,7 @@ pub(crate) enum Command {
     /// Print the manual page, or write the pages of all commands into a folder
     Man(man::ManArgs),
     /// Record a stream with the time of each event
-    Record(recording::RecordArgs),
+    Record(recording::command::RecordArgs),
     /// Show a recording at the pace at which it came
     Replay(replay::ReplayArgs),
     /// Run the gateway: what SDKs and applications talk to instead of the Claude API

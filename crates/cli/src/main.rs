@@ -46,7 +46,7 @@ mod wishes;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::Parser as _;
+use clap::{CommandFactory as _, Parser as _};
 
 use crate::args::{Args, Command};
 use crate::exit::{Exit, Failure};
@@ -64,15 +64,15 @@ fn main() -> ExitCode {
         Command::Ask(args) => ask::run(&args),
         Command::Attach(args) => attach::run(&args),
         Command::Chat(args) => chat::run(&args),
-        Command::Completions(args) => completions::run(&args),
-        Command::Config(args) => config::run(&args),
+        Command::Completions(args) => completions::run(&args, Args::command()),
+        Command::Config(args) => config::command::run(&args),
         Command::Decode(args) => decode::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Keys(args) => keys::run(&args),
         Command::Logs(args) => logs::run(&args),
-        Command::Man(args) => man::run(&args),
-        Command::Record(args) => recording::run(&args),
+        Command::Man(args) => man::run(&args, Args::command()),
+        Command::Record(args) => recording::command::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Render(args) => render::run(&args),
         Command::Serve(args) => serve::run(&args),

@@ -1,6 +1,6 @@
 //! What `perennial serve` is to be like: a flag, else the environment, else the file, else the default.
 
-mod command;
+pub(crate) mod command;
 mod example;
 mod field;
 mod file;
@@ -16,7 +16,6 @@ use std::time::Duration;
 use perennial_gateway::{BreakerPolicy, CachePolicy, Clocks, Guard, Limits, OnDisconnect, Recovery};
 use perennial_log::Durability;
 
-pub(crate) use self::command::{ConfigArgs, run};
 pub(crate) use self::field::{Origin, Url};
 pub(crate) use self::file::{File, find, read};
 pub(crate) use self::secret::Secret;

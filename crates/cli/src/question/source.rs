@@ -6,11 +6,9 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 
-use super::stdin;
+use super::stdin::{self, MAX_BYTES};
 use crate::exit::{Exit, Failure};
 
-/// The service takes no larger request.
-pub(super) const MAX_BYTES: u64 = 32_000_000;
 /// An address has to answer in this time, all of it.
 const PATIENCE: Duration = Duration::from_secs(60);
 

@@ -4,9 +4,10 @@ use std::io::{self, IsTerminal as _, Read as _};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use super::source::MAX_BYTES;
 use crate::exit::{Exit, Failure, say};
 
+/// The service takes no larger request.
+pub(super) const MAX_BYTES: u64 = 32_000_000;
 /// After so long the wait for it is mentioned: some programs start others with an input that never ends.
 const MENTION: Duration = Duration::from_secs(3);
 

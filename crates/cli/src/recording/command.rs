@@ -1,6 +1,5 @@
 //! `perennial record`: a stream into a file, with the time of each event.
 
-use std::fs::File;
 use std::io::{self, IsTerminal as _, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -8,6 +7,7 @@ use clap::{Args, Parser};
 use tokio::time::Instant;
 
 use super::Recorder;
+use super::file::{create, unwritable};
 use crate::exit::{EXIT_CODES, Exit, Failure};
 use crate::{Run, ask};
 
@@ -45,22 +45,6 @@ pub(crate) fn run(args: &RecordArgs) -> Run {
             Ok(Exit::from_clap(&error))
         }
     }
-}
-
-/// Makes the file of a recording: what people ask is their own business.
-pub(crate) fn create(path: &Path) -> Result<File, Failure> {
-    let mut options = File::options();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt as _;
-        options.mode(0o600);
-    }
-    options.open(path).map_err(|error| unwritable(path, &error))
-}
-
-fn unwritable(path: &Path, error: &io::Error) -> Failure {
-    Failure::new(Exit::Other, format!("{} cannot be written: {error}", path.display()))
 }
 
 /// Standard input, piece by piece as it comes.

@@ -3,7 +3,8 @@
 //! `: t=1.250000` is a comment to every reader of event streams, so a recording is one too: whatever reads a capture reads it. The time is in
 //! seconds since the request was sent, or since the recording began.
 
-mod command;
+pub(crate) mod command;
+mod file;
 mod tee;
 
 use std::fs::File;
@@ -15,7 +16,6 @@ use bytes::Bytes;
 use perennial_protocol::sse::{Decoder, Frame, MaxEventBytes};
 use tokio::time::Instant;
 
-pub(crate) use self::command::{RecordArgs, run};
 pub(crate) use self::tee::Tee;
 
 const MARK: &[u8] = b": t=";

@@ -13,7 +13,7 @@ use perennial::transport::{self, Body, Transport, TransportError, TransportError
 use tokio::time::Instant;
 
 use super::Recorder;
-use super::command::create;
+use super::file::create;
 use crate::exit::{Failure, say};
 
 /// Carries requests as usual, and keeps the last answer that was a stream as a recording.

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::status::last_words;
 use super::thought::Thought;
+use super::words::{keep, last_words, span};
 
 /// A wait shorter than this is not spoken of.
 const MENTION: Duration = Duration::from_millis(400);
@@ -17,8 +17,6 @@ const LONG: Duration = Duration::from_secs(15);
 const QUICK: Duration = Duration::from_millis(100);
 /// How often seconds are counted.
 const SLOW: Duration = Duration::from_millis(500);
-/// How much of what the model says to itself is kept to be shown.
-const KEPT: usize = 1024;
 
 #[derive(Debug)]
 pub(super) enum Doing {
@@ -116,23 +114,6 @@ fn waiting(silence: &Silence, word: &str) -> String {
     format!("nothing for {}{life}; {kept}", span(silent))
 }
 
-/// A span of time as one says it.
-pub(super) fn span(span: Duration) -> String {
-    match span.as_secs() {
-        seconds @ 0..60 => format!("{seconds} s"),
-        seconds => format!("{} min {} s", seconds / 60, seconds % 60),
-    }
-}
-
-/// Appends, and forgets what is long gone.
-pub(super) fn keep(kept: &mut String, more: &str) {
-    kept.push_str(more);
-    if kept.len() > 2 * KEPT {
-        let from = (kept.len() - KEPT..kept.len()).find(|at| kept.is_char_boundary(*at));
-        kept.drain(..from.unwrap_or_default());
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -156,14 +137,5 @@ mod tests {
         }
         assert_eq!(Doing::Writing.line(&silence(20, 3, false)), None);
         assert!(Doing::Writing.line(&silence(20, 16, false)).is_some());
-    }
-
-    #[test]
-    fn only_the_end_of_a_long_thought_is_kept() {
-        let mut kept = String::new();
-        for _ in 0..1000 {
-            keep(&mut kept, "日本語 ");
-        }
-        assert!(kept.len() <= 2 * KEPT && kept.ends_with("日本語 "));
     }
 }

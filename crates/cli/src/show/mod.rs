@@ -20,6 +20,7 @@ mod tally;
 mod thought;
 mod tools;
 pub(crate) mod verdict;
+mod words;
 
 use std::time::Duration;
 
@@ -31,7 +32,8 @@ use tokio::time::Instant;
 use self::doing::Doing;
 use self::sources::Sources;
 use self::status::Status;
-use self::tally::{Kind, Tally};
+use self::strip::Kind;
+use self::tally::Tally;
 use self::thought::Thought;
 use crate::exit::Failure;
 use crate::listen::Pauses;

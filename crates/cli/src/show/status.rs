@@ -78,24 +78,6 @@ impl Status {
     }
 }
 
-/// The end of a text, in at most so many columns, from a word's beginning where there is one.
-pub(crate) fn last_words(text: &str, room: usize) -> &str {
-    let mut from = text.len();
-    let mut columns = 0;
-    for (at, c) in text.char_indices().rev() {
-        columns += width(c.encode_utf8(&mut [0; 4]));
-        if columns > room {
-            break;
-        }
-        from = at;
-    }
-    let tail = &text[from..];
-    if from == 0 {
-        return tail;
-    }
-    tail.find(' ').map_or(tail, |blank| &tail[blank + 1..])
-}
-
 /// To standard error at once. That nobody reads it is no reason to fail.
 pub(crate) fn put(text: &str) {
     let mut err = io::stderr().lock();
@@ -111,8 +93,5 @@ mod tests {
         assert_eq!(fitting("日本語です", 10), "日本語です");
         assert_eq!(fitting("日本語です", 9), "日本語で…");
         assert_eq!(fitting("waiting 3 s", 8), "waiting…");
-        assert_eq!(last_words("I should look at the code", 10), "the code");
-        assert_eq!(last_words("short", 10), "short");
-        assert_eq!(last_words("日本語です", 4), "です");
     }
 }

@@ -5,7 +5,16 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::tally::{Kind, PAUSE};
+/// A silence of content from this length on is a pause, and said.
+pub(crate) const PAUSE: Duration = Duration::from_secs(1);
+
+/// What a piece of content is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Text,
+    Thinking,
+    Tool,
+}
 
 /// How many cells are kept at most; a drawn strip has at least half of them where it is long enough.
 const CELLS: usize = 64;

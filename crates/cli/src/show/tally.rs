@@ -4,18 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::strip::Strip;
-
-/// A silence of content from this length on is a pause, and said.
-pub(crate) const PAUSE: Duration = Duration::from_secs(1);
-
-/// What a piece of content is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    Text,
-    Thinking,
-    Tool,
-}
+use super::strip::{Kind, PAUSE, Strip};
 
 #[derive(Debug)]
 pub(crate) struct Tally {

@@ -5,9 +5,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::document::Document;
-use super::doing::{keep, span};
 use super::look::{Face, Look, MEASURE, Thinking};
-use super::status::{self, last_words};
+use super::status;
+use super::words::{keep, last_words, span};
 use crate::output;
 
 /// A wait for thoughts that are not shown is spoken of from here on.
