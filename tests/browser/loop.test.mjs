@@ -5,8 +5,6 @@ import { test } from "node:test";
 
 import { PLAIN, ask, conversation, done, grown, open, order, over, rig, saying, settled, shown } from "./rig.mjs";
 
-// Nobody watches for loops unless told to.
-process.env.PERENNIAL_GUARD = "warn";
 const stage = rig();
 
 const UNIT = `The rain fell in torrents${", and the wind blew".repeat(14)}. `;

@@ -88,7 +88,7 @@ macro_rules! words {
 
 words! {
     OnClock { "recover" => Self::Recover, "fall_back" => Self::FallBack, "fail" => Self::Fail }
-    Guard { "off" => Self::Off, "warn" => Self::Warn, "stop" => Self::Stop }
+    Guard { "off" => Self::Off, "conversations" => Self::Conversations, "warn" => Self::Warn, "stop" => Self::Stop }
     Format { "text" => Self::Text, "json" => Self::Json }
     Durability { "memory" => Self::Memory, "process" => Self::Process, "always" => Self::Always }
 }

@@ -148,7 +148,7 @@ pub(crate) const SETTINGS: &[Setting<Config>] = &[
     config!("fallback.answers", "How many answers are remembered for it.", fallback.policy.answers.0),
     config!("fallback.bytes", "The largest answer that stands in, in bytes of its events.", fallback.policy.bytes.0),
 
-    config!("guard.repetition", "What is done about an answer that goes round in circles: off, warn or stop.", guard).variable("PERENNIAL_GUARD"),
+    config!("guard.repetition", "What is done about an answer that goes round in circles: off, warn or stop; conversations is warn in the gateway's own conversations, off elsewhere.", guard).variable("PERENNIAL_GUARD"),
 
     config!("log.format", "What a line of the log is, on standard error: text or json.", log.format).at_start(),
     config!("log.filter", "How much is logged: a level, or levels of parts, such as warn,perennial_gateway=info.", log.filter).at_start().variable("PERENNIAL_LOG"),

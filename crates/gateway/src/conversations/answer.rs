@@ -117,7 +117,9 @@ pub(super) fn order(
     let body = compose(conversation, branch, said, wanted)?;
     let headers: &HeaderMap = &ask.headers;
     let path = "/v1/messages".to_owned();
-    streams::ordered(service, headers, ask.owner.clone(), path, body.into(), OnDisconnect::Detach)
+    let order =
+        streams::ordered(service, headers, ask.owner.clone(), path, body.into(), OnDisconnect::Detach)?;
+    Ok(Order { in_conversation: true, ..order })
 }
 
 /// Begins the stream of a turn that runs and has the stream's name. A turn that may not be asked for fails with that, soon; then this is false.

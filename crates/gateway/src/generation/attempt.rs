@@ -223,7 +223,7 @@ impl Generation {
         note: Entry,
         joining: Option<Box<Joining>>,
     ) -> Done {
-        let mut intake = Intake::new(joining, self.service.guard).paced(self.service.clocks.floor.is_some());
+        let mut intake = Intake::new(joining, self.course.guard).paced(self.service.clocks.floor.is_some());
         intake.add(note);
         let mut clocks = ReadClocks::new(&self.service.clocks, self.service.limits.floor);
         let labels = self.service.metrics.labels(self.running.model.as_deref(), asked.name());

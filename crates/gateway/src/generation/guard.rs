@@ -3,16 +3,29 @@
 use perennial_protocol::sse::Frame;
 use perennial_protocol::{Delta, Event, Loop, Received, Repetition};
 
-/// What is done about an answer that goes round in circles. Watching costs reading every delta, so by default nobody does.
+/// What is done about an answer that goes round in circles. Watching costs reading every delta, which only the gateway's own conversations do in any case.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Guard {
     /// Nobody watches.
-    #[default]
     Off,
+    /// As [`Warn`](Self::Warn) in the gateway's own conversations, [`Off`](Self::Off) elsewhere.
+    #[default]
+    Conversations,
     /// Readers are told, in a notice.
     Warn,
     /// Readers are told, and the answer is stopped.
     Stop,
+}
+
+impl Guard {
+    /// What it is for one answer.
+    pub(super) fn of_answer(self, in_conversation: bool) -> Self {
+        match self {
+            Self::Conversations if in_conversation => Self::Warn,
+            Self::Conversations => Self::Off,
+            guard => guard,
+        }
+    }
 }
 
 /// A text that is watched.

@@ -102,6 +102,8 @@ struct Course {
     has_content: bool,
     /// Under which the answer may be found again.
     cache_key: Option<CacheKey>,
+    /// Whether its text is watched.
+    guard: Guard,
     /// How it would have ended when its content first broke: that is what readers are told if nothing helps.
     broken: Option<End>,
 }
@@ -135,6 +137,7 @@ impl Generation {
             has_content: false,
             cache_key: None,
             reservation,
+            guard: Guard::Off,
             broken: None,
         };
         Self { service, running, writer, absence, _place: place, course }
@@ -153,6 +156,7 @@ impl Generation {
                 None => return,
             },
         };
+        self.course.guard = self.service.guard.of_answer(ask.order.in_conversation);
         loop {
             // 1. Whose turn it is: the next upstream that has the model and is not known to be down, as soon as it may be asked.
             let (upstream, permit) = match self.turn(ask.order.model.as_deref()).await {

@@ -17,6 +17,8 @@ pub(crate) struct Order {
     pub(crate) policy: OnDisconnect,
     /// An answer that breaks may be gone on with.
     pub(crate) recover: bool,
+    /// It answers in a conversation of the gateway's own.
+    pub(crate) in_conversation: bool,
     /// For lists; whatever the body says.
     pub(crate) model: Option<String>,
     pub(crate) idempotency: Option<Idempotency>,
@@ -40,6 +42,8 @@ struct Line {
     policy: String,
     #[serde(default = "yes", skip_serializing_if = "Clone::clone")]
     recover: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    in_conversation: bool,
     model: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     idempotency: Option<Idempotency>,
@@ -53,6 +57,7 @@ impl Order {
             owner: self.owner.clone(),
             policy: self.policy.to_string(),
             recover: self.recover,
+            in_conversation: self.in_conversation,
             model: self.model.clone(),
             idempotency: self.idempotency.clone(),
             path: self.path.clone(),
@@ -76,6 +81,7 @@ impl Order {
             owner: line.owner,
             policy: line.policy.parse().ok()?,
             recover: line.recover,
+            in_conversation: line.in_conversation,
             model: line.model,
             idempotency: line.idempotency,
             path: line.path,
@@ -113,6 +119,7 @@ mod tests {
             owner: Owner::local(),
             policy: OnDisconnect::Detach,
             recover: false,
+            in_conversation: true,
             model: Some("m".to_owned()),
             idempotency: Some(Idempotency { key: "k".to_owned(), request: "r".to_owned() }),
             path: "/v1/messages?beta=true".to_owned(),
@@ -123,7 +130,7 @@ mod tests {
         assert_eq!(read.body, order.body);
         assert_eq!(read.headers, order.headers);
         assert_eq!((&read.owner, read.policy, &read.model), (&order.owner, order.policy, &order.model));
-        assert!(!read.recover);
+        assert!(!read.recover && read.in_conversation);
         assert_eq!((read.idempotency, read.path), (order.idempotency, order.path));
         assert!(Order::decode(&Bytes::from_static(b"{}\nx")).is_none());
     }

@@ -33,7 +33,9 @@ pub(crate) fn ordered(
     let policy = policy(service, headers, default, envelope.max_tokens)?;
     let model = envelope.model.map(std::borrow::Cow::into_owned);
     let recover = recover(headers)?;
-    Ok(Order { owner, policy, recover, model, idempotency: None, path, headers: headers::up(headers), body })
+    let headers = headers::up(headers);
+    let (in_conversation, idempotency) = (false, None);
+    Ok(Order { owner, policy, recover, in_conversation, model, idempotency, path, headers, body })
 }
 
 fn recover(headers: &HeaderMap) -> Result<bool, Refusal> {

@@ -10,9 +10,12 @@ const LOOPS: &str = "repeat=60@event=14";
 
 #[tokio::test]
 async fn a_loop_is_told_of_or_stopped_as_it_is_wished() {
-    for (guard, noticed, stopped) in
-        [(Guard::Off, false, false), (Guard::Warn, true, false), (Guard::Stop, true, true)]
-    {
+    for (guard, noticed, stopped) in [
+        (Guard::Off, false, false),
+        (Guard::Conversations, false, false),
+        (Guard::Warn, true, false),
+        (Guard::Stop, true, true),
+    ] {
         let rig = Rig::with(simulator(), |gateway| gateway.clocks(quick()).guard(guard)).await;
         let answer = rig.ask(&question(MODEL, true), LOOPS).await;
         assert_eq!(answer.text().contains(": perennial.notice {"), noticed, "{guard:?}");
