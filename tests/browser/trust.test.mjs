@@ -105,4 +105,19 @@ describe("C19: the meter", { concurrency: 3 }, () => {
     await page.waitForFunction(() => [...document.querySelectorAll(".meter span")].some(({ textContent }) => textContent === "–"));
     await done(page);
   });
+
+  test("what was read from the service's cache is said as a share", async () => {
+    const page = await open(stage, { orders: "pace=instant", settings: PLAIN });
+    await ask(page, `Why is the sea blue? ${"I have asked many people who live there. ".repeat(500)}`);
+    assert.equal(await over(page), "completed");
+    assert.ok(!(await page.textContent(".meter")).includes("cached"));
+    await ask(page, "And the sky?");
+    await page.waitForFunction(() => document.querySelectorAll('.turn.assistant[data-state="completed"]').length === 2);
+    const { turns } = await settled(stage, page);
+    const { cache_read_input_tokens: read, cache_creation_input_tokens: written, input_tokens: rest } = turns.at(-1).usage;
+    assert.ok(read > 1024, `${read} tokens`);
+    const share = Math.round((100 * read) / (read + written + rest));
+    await page.waitForFunction((share) => [...document.querySelectorAll(".meter")].at(-1).textContent.includes(`${share} % cached`), share);
+    await done(page);
+  });
 });

@@ -119,6 +119,8 @@ fn settings(args: &AskArgs, template: Template, past: Option<&Past>) -> Settings
             .or_else(|| past.and_then(|past| past.conversation.system.clone())),
         thinking: args.thinking.is_some() || template.thinking || began("thinking") == Some(json!(true)),
         schema: None,
+        // Of a single question nothing is read again.
+        cached: past.is_some(),
         options,
     }
 }

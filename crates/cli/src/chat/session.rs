@@ -74,6 +74,7 @@ impl Session {
                 system: args.system.clone(),
                 thinking: args.thinking.is_some(),
                 schema: None,
+                cached: true,
                 options: args.options.clone(),
             },
             service,

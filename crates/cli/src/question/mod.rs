@@ -35,6 +35,8 @@ pub(crate) struct Settings {
     pub(crate) system: Option<String>,
     pub(crate) thinking: bool,
     pub(crate) schema: Option<Value>,
+    /// What was said is said again with the next question, so the service keeps it.
+    pub(crate) cached: bool,
     /// `KEY=VALUE`, put over everything else.
     pub(crate) options: Vec<String>,
 }
@@ -66,6 +68,9 @@ pub(crate) fn request(settings: &Settings, messages: Box<RawValue>) -> Result<Re
     if let Some(schema) = &settings.schema {
         request
             .insert("output_config".to_owned(), json!({"format": {"type": "json_schema", "schema": schema}}));
+    }
+    if settings.cached {
+        request.insert("cache_control".to_owned(), json!({"type": "ephemeral"}));
     }
     for option in &settings.options {
         options::set(&mut request, option)?;
@@ -106,6 +111,7 @@ mod tests {
             system: Some("be brief".to_owned()),
             thinking: true,
             schema: Some(json!({"type": "object"})),
+            cached: true,
             options: vec!["max_tokens=7".to_owned(), "output_config.effort=high".to_owned()],
         };
         let request = request(&settings, first(&json!("x")).unwrap()).unwrap();
@@ -116,5 +122,6 @@ mod tests {
         assert_eq!(request["thinking"]["type"], json!("adaptive"));
         assert_eq!(request["output_config"]["format"]["type"], json!("json_schema"));
         assert_eq!(request["output_config"]["effort"], json!("high"));
+        assert_eq!(request["cache_control"], json!({"type": "ephemeral"}));
     }
 }

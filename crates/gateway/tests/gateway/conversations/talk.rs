@@ -55,6 +55,21 @@ async fn a_question_is_answered_by_a_stream_and_kept() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_said_before_is_read_from_the_services_cache() {
+    let rig = rig(|gateway| gateway).await;
+    let id = rig.talk(json!({"model": "claude-sonnet-5-5"})).await;
+    let long = format!("Why is the sea blue? {}", "I have asked many people who live there. ".repeat(200));
+    let first = rig.tell(&id, json!({"content": long}), "pace=instant").await;
+    rig.over(&id).await;
+    let second = rig.tell(&id, json!({"content": "And the sky?"}), "pace=instant").await;
+    let shown = rig.over(&id).await;
+    let figure = |made: &Value, name: &str| turn(&shown, &made["assistant"]["id"])["usage"][name].as_u64();
+    let written = figure(&first, "cache_creation_input_tokens").unwrap();
+    assert!(written > 1024 && figure(&first, "cache_read_input_tokens") == Some(0), "{shown}");
+    assert_eq!(figure(&second, "cache_read_input_tokens"), Some(written));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_answer_is_stopped_in_any_state_and_gone_on_with() {
     for (orders, phase) in [("stall@headers", Phase::BeforeHeaders), ("stall@event=9", Phase::Content)] {
         let rig = rig(|gateway| gateway).await;
