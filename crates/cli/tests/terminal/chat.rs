@@ -43,6 +43,25 @@ fn shown(history: &Path) -> String {
 }
 
 #[test]
+fn what_was_said_before_is_read_from_the_cache() {
+    let folder = tempfile::tempdir().unwrap();
+    let history = folder.path().join("history.db");
+    let system = "--system \"$(yes 'Answer as a sailor would.' | head -400)\"";
+    let Some(mut pane) = chat(&history, &format!("-u --pace instant {system}")) else { return };
+    prompt(&mut pane, 1);
+    say(&pane, "Why is the sea blue?");
+    prompt(&mut pane, 2);
+    assert!(!pane.written().contains("from cache"));
+    say(&pane, "And the sky?");
+    prompt(&mut pane, 3);
+    let said = pane.written();
+    let share = said.split(" % from cache").next().and_then(|said| said.rsplit('(').next());
+    assert!(share.and_then(|share| share.parse::<u32>().ok()).is_some_and(|share| share > 80), "{said}");
+    pane.press("C-d");
+    assert_eq!(pane.end(), 0);
+}
+
+#[test]
 fn t15_chat() {
     let folder = tempfile::tempdir().unwrap();
     let history = folder.path().join("history.db");

@@ -39,6 +39,10 @@ fn t7_remembers_and_finds() {
     for (turn, message) in turns.iter().zip(messages["messages"].as_array().unwrap()) {
         assert_eq!(turn["content"], message["content"]);
     }
+    // It is said again with each question: the service is to keep it. A question by itself is not.
+    assert_eq!(messages["cache_control"]["type"], "ephemeral");
+    let alone: Value = serde_json::from_str(&kept.ask(&sim, &["--dry-run", "Hi"]).out).unwrap();
+    assert!(alone["cache_control"].is_null() && alone["messages"].is_array(), "{alone}");
     let signature = turns[1]["content"][0]["signature"].as_str().unwrap();
     assert!(!signature.is_empty() && request.contains(signature), "{request}");
 
