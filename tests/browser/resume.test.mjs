@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { neverMade, startGateway } from "../faces/gateway.mjs";
+import { startGateway } from "../faces/gateway.mjs";
 import { startProxy } from "../faces/proxy.mjs";
 import { PLAIN, ask, done, folder, grown, open, over, rig, settled, shown } from "./rig.mjs";
 
@@ -166,31 +166,6 @@ describe("whoever asks gets an answer", { concurrency: 3 }, () => {
     const workers = targetInfos.filter(({ type, url }) => type === "shared_worker" && url.startsWith(proxy.url));
     assert.equal(workers.length, 1);
     await devtools.send("Target.closeTarget", { targetId: workers[0].targetId });
-    assert.equal(await over(page), "completed");
-    assert.equal(await copied(page), await reference(page));
-    await done(page);
-  });
-
-  test("a stream that is not there yet is asked for again", async () => {
-    const page = await open(stage, { path: "/healthz", orders: ANSWER, settings: PLAIN });
-    // Without a worker its requests are the page's.
-    await page.addInitScript(() => delete window.SharedWorker);
-    let early = 0;
-    await page.route(/\/v1\/events\?/, async (route) => {
-      const url = new URL(route.request().url());
-      const [name] = url.searchParams.get("streams").split(":");
-      if ((early += 1) > 2) return route.continue();
-      // What the gateway says of one that it does not have.
-      const other = neverMade();
-      url.searchParams.set("streams", url.searchParams.get("streams").replace(name, other));
-      const said = await route.fetch({ url: url.href });
-      await route.fulfill({ response: said, body: (await said.text()).replaceAll(other, name) });
-    });
-    await page.goto(stage.gateway.url);
-    await ask(page, "Tell me about rivers");
-    await grown(page, 20);
-    assert.equal(await page.getAttribute("#send", "aria-label"), "Stop", "it is shown while it comes");
-    assert.ok(early > 2);
     assert.equal(await over(page), "completed");
     assert.equal(await copied(page), await reference(page));
     await done(page);

@@ -32,8 +32,6 @@ export class AssistantTurn {
   #stream = "";
   /** Until its end was read, which may be later than the gateway says that it is over. */
   #watching = false;
-  /** How often its stream was asked for that was not there yet. */
-  #early = 0;
   #loaded = false;
   /** Milliseconds since 1970. */
   #asked = Date.now();
@@ -180,13 +178,11 @@ export class AssistantTurn {
     this.around.told(this, "over");
   }
 
-  /** The stream cannot be read: what is kept of the turn is shown, now or when it is over. One that is not there yet is asked for again: a turn has its name a moment before. @param {{ message: string, status?: number }} error */
-  #lost({ message, status }) {
+  /** The stream cannot be read: what is kept of the turn is shown, now or when it is over. @param {{ message: string }} error */
+  #lost({ message }) {
     this.#leave();
-    const runs = ["running", "queued"].includes(this.turn.state);
-    if (runs && status === 404 && this.#early++ < 8) return void setTimeout(() => !this.#watching && this.state === "running" && this.element.isConnected && this.#watch(this.#stream), 250);
     this.strip?.finish("failed");
-    if (!runs) return this.#settle(this.turn);
+    if (!["running", "queued"].includes(this.turn.state)) return this.#settle(this.turn);
     this.#ending = { state: "failed", error: { type: "unreadable", message } };
     this.#end();
   }

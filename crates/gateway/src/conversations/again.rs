@@ -10,7 +10,7 @@ use perennial_protocol::ErrorKind;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::answer::{self, Watched};
+use super::answer;
 use super::ask::Ask;
 use super::compose::{self, Wanted};
 use super::turns::{begun, branch, busy, found, key, name, runs};
@@ -114,12 +114,12 @@ async fn make(
         return Err(busy("an answer is running on this branch: wait for it, or stop it"));
     }
     let order = answer::order(service, &ask, &conversation, &branch, None, wanted)?;
-    let watched = Watched::new();
-    new.stream = Some(watched.stream.to_string());
+    let promise = service.live.promise();
+    new.stream = Some(promise.stream().to_string());
     let turns = conversations.append(id, parent.as_deref(), &[new]).await.map_err(|error| refused(&error))?;
     let made = turns.into_iter().next();
     let made = made.ok_or_else(|| Refusal::new(500, ErrorKind::Api, "the turn is not there"))?;
-    begun(service, rooms, conversations, made, ask, order, watched, held).await.map(|turn| (turn, false))
+    begun(service, rooms, conversations, made, ask, order, promise, held).await.map(|turn| (turn, false))
 }
 
 fn may_go_on(turn: &Turn) -> Result<(), Refusal> {

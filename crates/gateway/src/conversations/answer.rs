@@ -17,7 +17,7 @@ use super::fold::{Call, Folded, fold};
 use super::patience::Patience;
 use super::trim::{Keep, trimmed};
 use super::{Rooms, next};
-use crate::generation::{Live, OnDisconnect};
+use crate::generation::{Live, OnDisconnect, Promise};
 use crate::record::Order;
 use crate::refusal::Refusal;
 use crate::service::Service;
@@ -45,7 +45,8 @@ pub(super) struct Job {
     pub(super) turn: String,
     /// Why there is none, where the question cannot be asked.
     pub(super) order: Result<Order, Refusal>,
-    pub(super) watched: Arc<Watched>,
+    /// The stream, whose name the turn has.
+    pub(super) promise: Promise,
 }
 
 /// Someone who follows an answer to its end.
@@ -60,7 +61,8 @@ pub(super) struct Watcher {
 }
 
 impl Watched {
-    pub(super) fn new() -> Arc<Self> {
+    /// One whose stream is not there, and does not come.
+    pub(super) fn without() -> Arc<Self> {
         Self::of(StreamId::new())
     }
 
@@ -122,21 +124,27 @@ pub(super) fn order(
     Ok(Order { in_conversation: true, ..order })
 }
 
-/// Begins the stream of a turn that runs and has the stream's name. A turn that may not be asked for fails with that, soon; then this is false.
+/// Begins the stream of a turn that runs and has the stream's name. A turn that may not be asked for fails with that; then this is what is ready once that is
+/// written.
 ///
 /// The conversation may be held meanwhile: what needs to hold it is left to the turn's own task.
-pub(super) async fn begin(service: &Arc<Service>, rooms: &Arc<Rooms>, job: Job) -> bool {
-    let Job { ask, conversations, conversation, turn, order, watched } = job;
+pub(super) async fn begin(
+    service: &Arc<Service>,
+    rooms: &Arc<Rooms>,
+    job: Job,
+) -> Result<(), CancellationToken> {
+    let Job { ask, conversations, conversation, turn, order, promise } = job;
+    let watched = Watched::of(promise.stream());
+    let done = watched.done.clone();
     rooms.watch(&turn, &watched);
     let begun = order.and_then(|order| {
-        Live::begin_as(watched.stream, service, order, ask.credential.clone(), ask.key.as_ref(), false)
+        Live::begin_as(promise, service, order, ask.credential.clone(), ask.key.as_ref(), false)
     });
     let gone = || Refusal::new(500, ErrorKind::Api, "the stream ended without a word");
     let kept = match begun {
         Ok(begun) => begun.kept.await.unwrap_or_else(|_| Err(gone())),
         Err(refusal) => Err(refusal),
     };
-    let is_begun = kept.is_ok();
     let watcher = Watcher {
         service: Arc::clone(service),
         rooms: Arc::clone(rooms),
@@ -150,10 +158,13 @@ pub(super) async fn begin(service: &Arc<Service>, rooms: &Arc<Rooms>, job: Job) 
         Ok(()) => {
             watcher.tell().await;
             drop(rooms.tasks.spawn(watcher.follow()));
+            Ok(())
         }
-        Err(refusal) => drop(rooms.tasks.spawn(watcher.refused(&refusal))),
+        Err(refusal) => {
+            drop(rooms.tasks.spawn(watcher.refused(&refusal)));
+            Err(done)
+        }
     }
-    is_begun
 }
 
 impl Watcher {

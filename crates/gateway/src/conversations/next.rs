@@ -5,17 +5,18 @@
 
 use std::sync::Arc;
 
-use perennial_history::{Content, Conversations, NewTurn, Role, State, Turn};
+use perennial_history::{Content, Conversations, Ended, NewTurn, Role, State, Turn};
 use serde_json::Value;
 use tokio::sync::OwnedMutexGuard;
 
-use super::answer::{self, Job, Watched, Watcher};
+use super::answer::{self, Job, Watcher};
 use super::ask::Ask;
 use super::compose::{self, Wanted};
 use super::fold::{Call, calls};
 use super::patience::Patience;
 use super::settings::Settings;
 use super::{Rooms, tools};
+use crate::generation::Promise;
 use crate::record::Order;
 use crate::refusal::Refusal;
 use crate::service::Service;
@@ -38,7 +39,7 @@ pub(super) async fn next(watcher: Watcher, turn: Turn, calls: Vec<Call>, guard: 
         results = tools::run(&watcher.service, &watcher.conversations, &turn, &calls) => Some(results),
         () = watcher.watched.stop.cancelled() => None,
     };
-    let step = Step { turn, calls, given: id(), answer: id(), watched: Watched::new() };
+    let step = Step { turn, calls, given: id(), answer: id() };
     let mut patience = Patience::new();
     loop {
         let guard = watcher.rooms.hold(&watcher.conversation).await;
@@ -119,7 +120,6 @@ struct Step {
     calls: Vec<Call>,
     given: String,
     answer: String,
-    watched: Arc<Watched>,
 }
 
 impl Step {
@@ -137,7 +137,9 @@ impl Step {
         let mut given = NewTurn::user(content);
         (given.id, given.by) = (self.given.clone(), Some(BY_TOOLS.to_owned()));
         let mut answer = NewTurn::assistant(compose::model(&conversation));
-        (answer.id, answer.stream) = (self.answer.clone(), Some(self.watched.stream.to_string()));
+        // A name of its own for each try: the log takes fresh ones only, and the history may refuse for long.
+        let promise = service.live.promise();
+        (answer.id, answer.stream) = (self.answer.clone(), Some(promise.stream().to_string()));
         if is_stopped {
             (answer.state, answer.stream) = (State::Cancelled, None);
         }
@@ -154,14 +156,21 @@ impl Step {
             },
             Err(error) => return Err(error),
         };
-        let Some(made) = made else { return Ok(()) };
+        let Some(mut made) = made else { return Ok(()) };
+        // An earlier try may have written what is to be otherwise by now.
+        if is_stopped && !made.state.is_end() {
+            made = conversations.end(&made.id, &Ended::new(State::Cancelled)).await?;
+        }
         if made.state.is_end() {
             watcher.tell().await;
             start_waiting(service, rooms, conversations, &made).await;
-        } else {
-            let (ask, watched) = (watcher.ask.clone(), Arc::clone(&self.watched));
-            begin(service, rooms, conversations, &made, ask, watched, order).await;
+            return Ok(());
         }
+        let stream = promise.stream().to_string();
+        if made.stream.as_ref() != Some(&stream) {
+            conversations.start(&made.id, Some(&stream)).await?;
+        }
+        begin(service, rooms, conversations, &made, watcher.ask.clone(), promise, order).await;
         Ok(())
     }
 }
@@ -178,7 +187,7 @@ async fn begin(
     conversations: &Conversations,
     turn: &Turn,
     ask: Ask,
-    watched: Arc<Watched>,
+    promise: Promise,
     order: Result<Order, Refusal>,
 ) {
     let job = Job {
@@ -187,9 +196,10 @@ async fn begin(
         conversation: turn.conversation.clone(),
         turn: turn.id.clone(),
         order,
-        watched,
+        promise,
     };
-    Box::pin(answer::begin(service, rooms, job)).await;
+    // One that may not be asked for ends with that by itself.
+    let _ = Box::pin(answer::begin(service, rooms, job)).await;
 }
 
 /// How many steps a branch ends with that tools led to.
@@ -287,11 +297,15 @@ pub(super) async fn start(
     };
     let conversation = conversations.get(&answer.conversation).await?;
     let branch = conversations.path(&asked.id).await?;
-    let watched = Watched::new();
-    conversations.start(&answer.id, Some(&watched.stream.to_string())).await?;
+    let promise = service.live.promise();
+    conversations.start(&answer.id, Some(&promise.stream().to_string())).await?;
     rooms.waiting.lock().remove(&answer.id);
-    let wanted = if steps(&branch) >= MAX_STEPS { Wanted::Words } else { Wanted::Answer };
+    let wanted = match answer.continues {
+        Some(_) => Wanted::Rest,
+        None if steps(&branch) >= MAX_STEPS => Wanted::Words,
+        None => Wanted::Answer,
+    };
     let order = answer::order(service, &ask, &conversation, &branch, None, wanted);
-    begin(service, rooms, conversations, answer, ask, watched, order).await;
+    begin(service, rooms, conversations, answer, ask, promise, order).await;
     Ok(())
 }

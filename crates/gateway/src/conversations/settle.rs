@@ -173,7 +173,7 @@ async fn watcher(
     stream: Option<StreamId>,
 ) -> Watcher {
     let ask = ask_of(service, &conversations, stream).await;
-    let watched = stream.map_or_else(Watched::new, Watched::of);
+    let watched = stream.map_or_else(Watched::without, Watched::of);
     rooms.watch(&turn.id, &watched);
     Watcher {
         service: Arc::clone(service),

@@ -13,10 +13,11 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
 
-use super::answer::{self, Job, Watched};
+use super::answer::{self, Job};
 use super::ask::Ask;
 use super::compose::{self, Wanted};
 use super::{Rooms, Visit, answered, read, refused, shown};
+use crate::generation::Promise;
 use crate::refusal::Refusal;
 use crate::request;
 use crate::service::Service;
@@ -177,12 +178,12 @@ async fn make(
             "a question that waits goes behind the answer that it waits for: give that as `parent`",
         ));
     }
-    let watched = Watched::new();
+    let promise = service.live.promise();
     let order = if waits {
         assistant.state = TurnState::Queued;
         None
     } else {
-        assistant.stream = Some(watched.stream.to_string());
+        assistant.stream = Some(promise.stream().to_string());
         Some(answer::order(service, &ask, &conversation, &branch, Some(&user.content), Wanted::Answer)?)
     };
     let turns = conversations.append(id, parent.as_deref(), &[user, assistant]).await;
@@ -195,7 +196,7 @@ async fn make(
         rooms.changes.tell(&conversations, id).await;
         return Ok(Made { user, assistant, is_repeated: false });
     };
-    let assistant = begun(service, rooms, conversations, assistant, ask, order, watched, held).await?;
+    let assistant = begun(service, rooms, conversations, assistant, ask, order, promise, held).await?;
     Ok(Made { user, assistant, is_repeated: false })
 }
 
@@ -208,23 +209,20 @@ pub(super) async fn begun(
     turn: Turn,
     ask: Ask,
     order: crate::record::Order,
-    watched: Arc<Watched>,
+    promise: Promise,
     held: tokio::sync::OwnedMutexGuard<()>,
 ) -> Result<Turn, Refusal> {
-    let done = watched.done.clone();
     let job = Job {
         ask,
         conversations: conversations.clone(),
         conversation: turn.conversation.clone(),
         turn: turn.id.clone(),
         order: Ok(order),
-        watched,
+        promise,
     };
-    let is_begun = answer::begin(service, rooms, job).await;
+    let begun = answer::begin(service, rooms, job).await;
     drop(held);
-    if is_begun {
-        return Ok(turn);
-    }
+    let Err(done) = begun else { return Ok(turn) };
     // It has failed, and why stands in it, or will once the history takes it.
     let _ = tokio::time::timeout(PATIENCE, done.cancelled()).await;
     conversations.turn(&turn.id).await.map_err(|error| refused(&error))

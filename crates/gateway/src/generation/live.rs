@@ -12,6 +12,7 @@ use perennial_protocol::ErrorKind;
 use tokio::sync::oneshot;
 use tokio_util::task::TaskTracker;
 
+use super::promise::{Promise, Promises};
 use super::{Generation, Opened, Presence, Running, Stop};
 use crate::access::Owner;
 use crate::limits::MaxReaders;
@@ -23,6 +24,7 @@ use crate::service::Service;
 #[derive(Debug, Default)]
 pub(crate) struct Live {
     state: Mutex<State>,
+    promises: Promises,
     /// The tasks, for those who wait until the last has ended.
     tasks: TaskTracker,
 }
@@ -66,6 +68,16 @@ impl Live {
         self.state.lock().streams.get(&id).cloned()
     }
 
+    /// A new stream's name, to be told before the stream begins.
+    pub(crate) fn promise(&self) -> Promise {
+        self.promises.make()
+    }
+
+    /// Ready once the stream of that name is in the log, or does not come.
+    pub(crate) async fn decided(&self, id: StreamId) {
+        self.promises.decided(id).await;
+    }
+
     /// Begins a stream. All of it happens in its own task: a client that leaves in between leaves no stream behind that nobody makes.
     pub(crate) fn begin(
         service: &Arc<Service>,
@@ -74,12 +86,12 @@ impl Live {
         key: Option<&Arc<VirtualKey>>,
         has_reader: bool,
     ) -> Result<Begun, Refusal> {
-        Self::begin_as(StreamId::new(), service, order, credential, key, has_reader)
+        Self::begin_as(service.live.promise(), service, order, credential, key, has_reader)
     }
 
     /// Begins a stream under a name that somebody knows already.
     pub(crate) fn begin_as(
-        id: StreamId,
+        promise: Promise,
         service: &Arc<Service>,
         order: Order,
         credential: HeaderMap,
@@ -87,7 +99,7 @@ impl Live {
         has_reader: bool,
     ) -> Result<Begun, Refusal> {
         let reservation = Self::reserve(service, key, &order)?;
-        let running = Running::new(id, order.owner.clone(), order.model.clone(), order.policy);
+        let running = Running::new(promise.stream(), order.owner.clone(), order.model.clone(), order.policy);
         let place = Place::take(service, running)?;
         let running = Arc::clone(&place.running);
         // The first is within any limit.
@@ -97,7 +109,7 @@ impl Live {
         service.live.tasks.spawn(async move {
             let request = [Entry::new(Kind::Request, order.encode())];
             let created = Writer::create(&place.service.log, place.running.id, None, &request).await;
-            drop(request);
+            drop((request, promise));
             match created {
                 Ok(writer) => {
                     // Whoever waited may have left.

@@ -14,6 +14,7 @@ mod live;
 mod mending;
 mod pace;
 mod policy;
+mod promise;
 mod reading;
 mod running;
 mod seen;
@@ -47,6 +48,7 @@ pub use self::guard::Guard;
 pub(crate) use self::live::{Begun, Live};
 pub use self::mending::{MaxRecoveryTokens, OnClock, Recovery};
 pub use self::policy::{InvalidPolicy, OnDisconnect};
+pub(crate) use self::promise::Promise;
 pub(crate) use self::running::{Presence, Progress, Running, Stop};
 pub(crate) use self::settle::settle;
 

@@ -140,6 +140,7 @@ impl Attach {
 
 /// A cursor over a stream, and presence where it runs here.
 pub(crate) async fn attach(service: &Service, stream: StreamId, after: After) -> Result<Attached, Attach> {
+    service.live.decided(stream).await;
     let running = lookup::running(service, stream).await.map_err(Attach::Log)?;
     // Present before the log is asked, so that the stream is not given up meanwhile.
     let presence = match &running {

@@ -58,6 +58,7 @@ pub(crate) async fn allowed(
         return Ok(());
     }
     let caller = service.access.admit(headers)?;
+    service.live.decided(stream).await;
     if caller.is_operator || caller.may_have(&owner(service, stream).await?) {
         Ok(())
     } else {

@@ -1,7 +1,9 @@
 //! Conversations: asked, answered by streams, stopped, gone on with, and what is left of them after a kill.
 
+mod gate;
 mod kill;
 mod loops;
+mod moments;
 mod owners;
 mod page;
 mod refuses;

@@ -1,12 +1,16 @@
 //! A history that refuses for a while: what an answer came to is written later, and readers are told meanwhile.
 
+use std::sync::Arc;
+
 use perennial_gateway::FetchPolicy;
 use perennial_history::History;
+use perennial_log::{MemoryLog, MemoryOptions};
 use perennial_sim::Scenario;
 use reqwest::Method;
 use serde_json::{Value, json};
 use sqlx::Connection as _;
 
+use super::gate::Gate;
 use super::kill::{House, call};
 use super::{Room, client, is_open, rig_with, text, turn, turns};
 use crate::native::Growing;
@@ -48,11 +52,13 @@ impl Other {
 }
 
 /// A gateway whose conversations are in a file.
-async fn room(folder: &tempfile::TempDir) -> (Room, Other) {
+async fn room(folder: &tempfile::TempDir) -> (Room, Other, Arc<Gate>) {
     let file = folder.path().join("conversations.db");
     let history = History::open_file(&file).await.unwrap();
     let sim = simulator().scenario(Scenario::parse(STEPS).unwrap());
-    (rig_with(sim, |gateway| gateway.history(history)).await, Other::of(&file).await)
+    let gate = Gate::over(Arc::new(MemoryLog::new(MemoryOptions::default())));
+    let room = rig_with(sim, |gateway| gateway.history(history).log(gate.clone())).await;
+    (room, Other::of(&file).await, gate)
 }
 
 /// It is told that the history does not take what a turn came to.
@@ -72,7 +78,7 @@ async fn whatever_is_refused_is_written_later_and_once() {
         "UPDATE ON turns WHEN old.state = 'queued'",
     ] {
         let folder = tempfile::tempdir().unwrap();
-        let (room, mut other) = room(&folder).await;
+        let (room, mut other, gate) = room(&folder).await;
         let id = room.talk(json!({"settings": {"tools": ["calculator"]}})).await;
         other.refuses(change).await;
         let made = room.tell(&id, json!({"content": "What is six times seven?"}), "").await;
@@ -98,6 +104,8 @@ async fn whatever_is_refused_is_written_later_and_once() {
             let asked = json!({"content": "Now?", "parent": answer});
             assert_eq!(room.say(Method::POST, &path, &asked, "").await.status, 409, "{change}");
         }
+        // It may take longer than a name of a stream is fresh.
+        gate.takes_new_names_only();
         other.yields().await;
         let shown = room.over(&id).await;
         assert!(room.get("/metrics").await.text().contains("\nperennial_history_unwritten 0\n"), "{change}");
@@ -115,7 +123,7 @@ async fn whatever_is_refused_is_written_later_and_once() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_file_that_somebody_locks_is_waited_for() {
     let folder = tempfile::tempdir().unwrap();
-    let (room, mut other) = room(&folder).await;
+    let (room, mut other, _) = room(&folder).await;
     let id = room.talk(json!({})).await;
     let made = room.tell(&id, json!({"content": "Long."}), "stall=100ms@event=2").await;
     other.does("BEGIN EXCLUSIVE").await;
