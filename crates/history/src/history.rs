@@ -57,6 +57,15 @@ impl History {
         Ok(Self { store: Store::open_file(path.as_ref()).await? })
     }
 
+    /// Says at which place this process is: any word of which it is certain that no two processes have it at a time, and that the next one has it again, such as
+    /// the identity of a folder that is locked. Then the next one knows what [the one before it](Holder::Before) left, also in a database that several machines
+    /// share, where nothing else tells whether a process is gone.
+    #[must_use]
+    pub fn at(mut self, place: &str) -> Self {
+        self.store.holders = self.store.holders.at(place);
+        self
+    }
+
     /// The conversations of one owner, a word that the caller chooses.
     #[must_use]
     pub fn of(&self, owner: &str) -> Conversations {
@@ -96,7 +105,7 @@ impl Conversations {
     pub async fn settle_lost(&self) -> Result<Vec<Turn>> {
         let mut settled = Vec::new();
         for lost in self.store.running().await? {
-            if lost.holder == Holder::Gone && lost.owner == *self.owner && !lost.turn.state.is_end() {
+            if lost.holder.is_gone() && lost.owner == *self.owner && !lost.turn.state.is_end() {
                 match self.end(&lost.turn.id, &Ended::new(State::Interrupted)).await {
                     Ok(turn) => settled.push(turn),
                     // Its conversation was deleted meanwhile.

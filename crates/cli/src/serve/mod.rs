@@ -72,7 +72,8 @@ async fn serve(args: &ServeArgs) -> Run {
     let builder = target::builder(&config, &mut simulator).await?;
     let store = config.store.open().await?;
     let ledger = Arc::new(ledger::of(&config).await?);
-    let history = conversations(&config).await?;
+    // The folder is this process's alone, and so is its secret.
+    let history = conversations(&config).await?.at(&store.secret.place());
     let gateway = build(
         builder
             .log(Arc::clone(&store.log))

@@ -46,6 +46,14 @@ impl Secret {
         &self.0
     }
 
+    /// A name of whoever has this secret, which tells nothing of it: the [place](perennial_history::History::at) of a gateway, where no other has the same.
+    #[must_use]
+    pub fn place(&self) -> String {
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).expect("an HMAC takes a key of any length");
+        mac.update(b"place");
+        URL_SAFE_NO_PAD.encode(&mac.finalize().into_bytes()[..16])
+    }
+
     /// The capability for a stream, as text for a URL.
     pub(crate) fn grant(&self, stream: StreamId, scope: Scope, expires: Time) -> String {
         let seconds = expires.as_micros() / 1_000_000;
@@ -124,6 +132,13 @@ mod tests {
         let cancel = secret.grant(one, Scope::Cancel, at(1000));
         assert_eq!(secret.allows(one, &cancel, at(1)), Some(Scope::Cancel));
         assert!(Scope::Cancel > Scope::Read, "who may stop may read");
+    }
+
+    #[test]
+    fn a_place_is_the_secrets_own() {
+        let place = |byte| Secret::new([byte; 32]).place();
+        assert_eq!((place(7), place(7).len()), (place(7), 22));
+        assert_ne!(place(7), place(8));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use perennial_history::{Conversations, Ended, Holder, Json, Running, State, Turn};
-use perennial_log::StreamId;
+use perennial_log::{Durability, StreamId};
 use serde_json::json;
 
 use super::answer::{Watched, Watcher};
@@ -17,7 +17,7 @@ use crate::access::Owner;
 use crate::service::Service;
 use crate::streams::order_of;
 
-/// A step of a tool loop whose stream the log does not have was never begun, if it is younger than this; an older one may have expired there.
+/// A stream that the log does not know was never begun, if it is younger than this; an older one may have expired there.
 const YOUNG: Duration = Duration::from_secs(3600);
 
 /// Follows the answers that were left, to their ends; the log knows each. Streams are settled before this.
@@ -51,8 +51,15 @@ async fn settle_left(service: &Arc<Service>, rooms: &Arc<Rooms>, left: Vec<Runni
         let conversations = rooms.history.of(&left.owner);
         if left.turn.state.is_end() {
             resume(service, rooms, conversations, left.turn, left.holder).await;
-        } else if !begun_again(service, rooms, &conversations, &left.turn, left.holder).await {
-            follow(service, rooms, conversations, left.turn, left.holder).await;
+            continue;
+        }
+        let holder = if is_step_of_ours(service, &conversations, &left.turn).await {
+            Holder::Before
+        } else {
+            left.holder
+        };
+        if holder != Holder::Before || !begun_again(service, rooms, &conversations, &left.turn).await {
+            follow(service, rooms, conversations, left.turn, holder).await;
         }
     }
     for left in waiting {
@@ -91,7 +98,8 @@ pub(super) async fn follow(
         return None;
     }
     let mut ended = Ended::new(State::Interrupted);
-    let message = "the gateway was ended before the answer began, or its log has nothing of it any more";
+    let message =
+        "the gateway was ended before the answer began, or its log has nothing of it any more: ask again";
     ended.error = Json::of(&json!({"type": "api_error", "message": message})).ok();
     let watcher = watcher(service, rooms, conversations, &turn, None).await;
     let watched = Arc::clone(&watcher.watched);
@@ -108,7 +116,7 @@ async fn resume(
     holder: Holder,
 ) {
     let stream = stream_of(service, &turn).await;
-    if holder != Holder::Gone && stream.is_none() {
+    if !holder.is_gone() && stream.is_none() {
         return;
     }
     let watcher = watcher(service, rooms, conversations, &turn, stream).await;
@@ -116,52 +124,53 @@ async fn resume(
     drop(rooms.tasks.spawn(next::resume(watcher, turn)));
 }
 
-/// Begins a step of a tool loop that was written, and killed before its stream was: the results stand, and nobody was asked.
+/// Begins an answer of this gateway's that was written, and whose process was killed before its stream was: what is asked stands, and nobody was asked. Where only
+/// the client had a credential, nobody can be.
 async fn begun_again(
     service: &Arc<Service>,
     rooms: &Arc<Rooms>,
     conversations: &Conversations,
     turn: &Turn,
-    holder: Holder,
 ) -> bool {
-    if !is_young(turn) || stream_of(service, turn).await.is_some() {
+    if !service.fleet.has_credential() || !was_never_begun(service, turn).await {
         return false;
     }
+    let Some(asked) = &turn.parent else { return false };
     let held = rooms.hold(&turn.conversation).await;
     let begun = async {
-        let Some((asked, called)) = asked_by_tools(conversations, turn).await? else { return Ok(false) };
-        if holder != Holder::Gone && stream_of(service, &called).await.is_none() {
-            return Ok(false);
-        }
-        next::start(service, rooms, conversations, &asked, turn).await.map(|()| true)
+        let asked = conversations.turn(asked).await?;
+        next::start(service, rooms, conversations, &asked, turn).await
     };
-    let begun: perennial_history::Result<bool> = begun.await;
+    let begun: perennial_history::Result<()> = begun.await;
     drop(held);
-    begun.unwrap_or_else(|error| {
-        tracing::warn!(turn = turn.id, %error, "a step of a tool loop cannot be begun again");
-        false
-    })
-}
-
-/// The results that a turn answers, if it does, and the answer that called for them.
-async fn asked_by_tools(
-    conversations: &Conversations,
-    turn: &Turn,
-) -> perennial_history::Result<Option<(Turn, Turn)>> {
-    let Some(asked) = &turn.parent else { return Ok(None) };
-    let asked = conversations.turn(asked).await?;
-    match (&asked.by, &asked.parent) {
-        (Some(by), Some(called)) if by == BY_TOOLS => {
-            let called = conversations.turn(called).await?;
-            Ok(Some((asked, called)))
-        }
-        _ => Ok(None),
+    if let Err(error) = &begun {
+        tracing::warn!(turn = turn.id, %error, "an answer that was not begun cannot be begun now");
     }
+    begun.is_ok()
 }
 
-fn is_young(turn: &Turn) -> bool {
+/// Whether nothing of a turn's stream was ever written. A log that forgets everything with its process does not know.
+async fn was_never_begun(service: &Service, turn: &Turn) -> bool {
     let age = jiff::Timestamp::now().duration_since(turn.created);
-    Duration::try_from(age).is_ok_and(|age| age < YOUNG)
+    if service.log.durability() == Durability::Memory || !Duration::try_from(age).is_ok_and(|age| age < YOUNG)
+    {
+        return false;
+    }
+    let Some(Ok(stream)) = turn.stream.as_deref().map(str::parse) else { return false };
+    service.log.head(stream).await.is_err_and(|error| error.is_not_found())
+}
+
+/// Whether a turn answers the results of tools, and this gateway's log has the answer that called for them.
+async fn is_step_of_ours(service: &Service, conversations: &Conversations, turn: &Turn) -> bool {
+    let called = async {
+        let asked = conversations.turn(turn.parent.as_deref()?).await.ok()?;
+        let called = asked.parent.filter(|_| asked.by.as_deref() == Some(BY_TOOLS))?;
+        conversations.turn(&called).await.ok()
+    };
+    match called.await {
+        Some(called) => stream_of(service, &called).await.is_some(),
+        None => false,
+    }
 }
 
 /// Someone who watches a turn from now on.
@@ -198,7 +207,7 @@ async fn begin(
     let turns = conversations.turns(&turn.conversation).await?;
     let Some(before) = waits_for(&turns, turn) else { return Ok(()) };
     let is_ours = stream_of(service, before).await.is_some();
-    if before.state.is_end() && rooms.watched(&before.id).is_none() && (holder == Holder::Gone || is_ours) {
+    if before.state.is_end() && rooms.watched(&before.id).is_none() && (holder.is_gone() || is_ours) {
         start_waiting(service, rooms, conversations, before).await;
     }
     drop(held);

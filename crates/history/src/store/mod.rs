@@ -8,7 +8,6 @@ mod transfer;
 mod turns;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -32,8 +31,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub(crate) struct Store {
     pool: AnyPool,
     kind: Kind,
-    /// Beside a file only: nothing else can tell whether a process is gone.
-    pub(crate) holders: Option<Arc<Holders>>,
+    pub(crate) holders: Holders,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,12 +52,12 @@ impl Store {
             // Each connection would be a database of its own.
             Place::Memory => {
                 let pool = options().max_connections(1).connect("sqlite::memory:").await;
-                Self::over(pool, Kind::Sqlite, None).await
+                Self::over(pool, Kind::Sqlite, Holders::default()).await
             }
             Place::File(path) => Self::open_file(path).await,
             Place::Postgres => {
                 let pool = options().max_connections(POSTGRES_CONNECTIONS).connect(url).await;
-                Self::over(pool, Kind::Postgres, None).await
+                Self::over(pool, Kind::Postgres, Holders::default()).await
             }
         }
     }
@@ -80,10 +78,10 @@ impl Store {
             .max_connections(SQLITE_CONNECTIONS)
             .after_connect(|connection, _| Box::pin(prepare(connection)));
         let pool = options.connect(&url).await;
-        Self::over(pool, Kind::Sqlite, Some(Arc::new(Holders::beside(path)))).await
+        Self::over(pool, Kind::Sqlite, Holders::beside(path)).await
     }
 
-    async fn over(pool: sqlx::Result<AnyPool>, kind: Kind, holders: Option<Arc<Holders>>) -> Result<Self> {
+    async fn over(pool: sqlx::Result<AnyPool>, kind: Kind, holders: Holders) -> Result<Self> {
         let pool = pool.map_err(|error| Error::database("the history cannot be opened", error))?;
         let store = Self { pool, kind, holders };
         store.migrate().await?;

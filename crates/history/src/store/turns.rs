@@ -215,8 +215,7 @@ impl Conversations {
 impl Store {
     /// The name under which this process writes turns.
     fn holder(&self) -> Result<Option<String>> {
-        let named = self.holders.as_ref().map(|holders| holders.name().map(str::to_owned)).transpose();
-        named.map_err(|error| {
+        self.holders.name().map_err(|error| {
             Error::database("a lock beside the history cannot be made", sqlx::Error::Io(error))
         })
     }
@@ -228,10 +227,7 @@ impl Store {
         );
         let rows = sqlx::query(AssertSqlSafe(select)).fetch_all(&self.pool).await.map_err(unreadable)?;
         let running = rows.iter().map(|row| {
-            let holder = match (&self.holders, maybe_text(row, "holder")?) {
-                (Some(holders), Some(name)) => holders.look(&name),
-                _ => Holder::Unknown,
-            };
+            let holder = maybe_text(row, "holder")?.map_or(Holder::Unknown, |name| self.holders.look(&name));
             Ok(Running { owner: text(row, "owner")?, turn: read(row)?, holder })
         });
         running.collect()

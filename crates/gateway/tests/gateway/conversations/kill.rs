@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use perennial_gateway::{FetchPolicy, Gateway, Handle, Key, Recovery};
 use perennial_history::History;
-use perennial_log::{DiskLog, DiskOptions, Log, ReserveBytes};
+use perennial_log::{DiskLog, DiskOptions, Log as _, ReserveBytes};
 use perennial_sim::{Pace, Phase};
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use super::gate::{Before, Gate};
 use super::{client, is_open, text, turn, turns};
 use crate::native::Growing;
 use crate::rig::{PATIENCE, quick, receive, simulator};
@@ -20,22 +21,25 @@ pub(super) struct House {
     fetch: FetchPolicy,
     /// Where conversations are, if not in a file.
     pub(super) history: Option<String>,
+    /// At which place its gateways are, and whether they have a credential of their own.
+    pub(super) place: &'static str,
+    pub(super) has_key: bool,
 }
 
 pub(super) struct Home {
     runtime: tokio::runtime::Runtime,
     handle: Handle,
-    log: Arc<dyn Log>,
+    gate: Arc<Gate>,
 }
 
 impl House {
-    async fn new() -> Self {
+    pub(super) async fn new() -> Self {
         Self::with(simulator(), FetchPolicy::default()).await
     }
 
     pub(super) async fn with(sim: perennial_sim::Builder, fetch: FetchPolicy) -> Self {
         let sim = sim.pace(Pace::instant()).spawn().await.unwrap();
-        Self { folder: tempfile::tempdir().unwrap(), sim, fetch, history: None }
+        Self { folder: tempfile::tempdir().unwrap(), sim, fetch, history: None, place: "here", has_key: true }
     }
 
     pub(super) fn conversations(&self) -> std::path::PathBuf {
@@ -44,30 +48,38 @@ impl House {
 
     /// A gateway on a runtime of its own, which is gone all at once with it.
     pub(super) async fn start(&self, recovers: bool) -> Home {
+        self.started(recovers, None).await
+    }
+
+    /// One whose log waits there.
+    pub(super) async fn start_at(&self, before: Before) -> Home {
+        self.started(true, Some(before)).await
+    }
+
+    async fn started(&self, recovers: bool, before: Option<Before>) -> Home {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let (url, folder, fetch) = (self.sim.url(), self.folder.path().to_owned(), self.fetch.clone());
         let file = || format!("sqlite:{}", self.conversations().display());
         let history = self.history.clone().unwrap_or_else(file);
         let options = DiskOptions::new().reserve(ReserveBytes::new(0));
-        let log: Arc<dyn Log> = Arc::new(DiskLog::open(folder.join("log"), options).await.unwrap());
-        let for_gateway = Arc::clone(&log);
+        let gate = Gate::over(Arc::new(DiskLog::open(folder.join("log"), options).await.unwrap()));
+        if let Some(before) = before {
+            gate.shut(before);
+        }
+        let (for_gateway, place, has_key) = (Arc::clone(&gate), self.place, self.has_key);
         let starting = runtime.spawn(async move {
-            let history = History::open(&history).await.unwrap();
+            let history = History::open(&history).await.unwrap().at(place);
             let recovery = if recovers { Recovery::default() } else { Recovery::none() };
-            let builder =
+            let mut builder =
                 Gateway::builder(url).clocks(quick()).recovery(recovery).log(for_gateway).history(history);
-            builder
-                .fetch(fetch)
-                .upstream_key(Key::new("sk-own").unwrap())
-                .build()
-                .unwrap()
-                .spawn()
-                .await
-                .unwrap()
+            if has_key {
+                builder = builder.upstream_key(Key::new("sk-own").unwrap());
+            }
+            builder.fetch(fetch).build().unwrap().spawn().await.unwrap()
         });
         let handle = starting.await.unwrap();
-        Home { runtime, handle, log }
+        Home { runtime, handle, gate }
     }
 }
 
@@ -76,20 +88,39 @@ impl Home {
         self.handle.url()
     }
 
+    pub(super) fn gate(&self) -> &Gate {
+        &self.gate
+    }
+
+    /// A conversation, once nothing runs in it any more, as the feed tells it.
+    pub(super) async fn over(&self, path: &str) -> Value {
+        let mut feed = Growing::open(client().get(format!("{}/v1/conversations/events", self.url()))).await;
+        feed.until("event: hello").await;
+        loop {
+            let shown = call(self, Method::GET, path, json!({}), "").await;
+            if !turns(&shown).iter().any(is_open) {
+                return shown;
+            }
+            feed.body.clear();
+            let told = tokio::time::timeout(PATIENCE, feed.until("event: conversation")).await;
+            told.unwrap_or_else(|_| panic!("it is never over: {shown:#}"));
+        }
+    }
+
     /// In good order.
     pub(super) async fn stop(self) {
-        let Self { runtime, handle, log } = self;
+        let Self { runtime, handle, gate } = self;
         handle.stop().await;
         tokio::task::spawn_blocking(move || runtime.shutdown_timeout(PATIENCE)).await.unwrap();
-        log.close().await.unwrap();
+        gate.close().await.unwrap();
     }
 
     /// As `kill -9` does: no task does anything any more, and no last word is written.
     pub(super) async fn kill(self) {
-        let Self { runtime, handle, log } = self;
+        let Self { runtime, handle, gate } = self;
         tokio::task::spawn_blocking(move || runtime.shutdown_timeout(PATIENCE)).await.unwrap();
         drop(handle);
-        log.close().await.unwrap();
+        gate.close().await.unwrap();
     }
 }
 
@@ -150,19 +181,7 @@ async fn after_a_kill_in_the_middle_of_an_answer_its_end_reaches_its_turn() {
             let shown = receive(client().get(format!("{}/v1/streams/{stream}", second.url()))).await;
             panic!("{orders}: it does not end: {}", shown.text());
         }
-        let feed = client().get(format!("{}/v1/conversations/events", second.url()));
-        let mut feed = Growing::open(feed).await;
-        feed.until("event: hello").await;
-        let shown = loop {
-            let shown = call(&second, Method::GET, &path, json!({}), "").await;
-            if !turns(&shown).iter().any(is_open) {
-                break shown;
-            }
-            feed.body.clear();
-            tokio::time::timeout(PATIENCE, feed.until("event: conversation"))
-                .await
-                .unwrap_or_else(|_| panic!("{orders}: never over: {shown:#}"));
-        };
+        let shown = second.over(&path).await;
         let answer = turn(&shown, &made["assistant"]["id"]);
         assert_eq!(answer["state"], state, "{orders}: {answer:#}");
         assert!(text(answer).starts_with(&seen), "{orders}: what was seen stands");

@@ -2,6 +2,7 @@
 
 use perennial_gateway::FetchPolicy;
 use perennial_history::{Content, Ended, History, NewTurn, State};
+use perennial_log::StreamId;
 use perennial_sim::{Phase, Scenario};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -200,7 +201,7 @@ async fn a_step_that_was_written_and_not_begun_is_begun() {
     let mut given = NewTurn::user(Content::of(&result).unwrap());
     given.by = Some("tools".to_owned());
     let mut answer = NewTurn::assistant("claude-opus-4-8");
-    answer.stream = Some("strm_019a00000000700080000000000000aa".to_owned());
+    answer.stream = Some(StreamId::new().to_string());
     let waiting = of.turn(talk.waiting["id"].as_str().unwrap()).await.unwrap().parent;
     of.follow(&called.id, &[given, answer], waiting.as_deref()).await.unwrap();
     history.close().await;

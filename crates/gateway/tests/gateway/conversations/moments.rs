@@ -1,13 +1,15 @@
-//! Moments of a turn that last for microseconds, in which somebody asks.
+//! Moments of a turn that last for microseconds, in which somebody asks, or the process is killed.
 
 use std::sync::Arc;
 
 use perennial_log::{MemoryLog, MemoryOptions};
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::gate::{Before, Gate, waited};
-use super::{rig, text, turn};
+use super::kill::{Home, House, call};
+use super::{client, is_open, rig, text, turn, turns};
+use crate::postgres::Postgres;
 use crate::rig::receive;
 
 /// From the turn's first row on it has the name of its stream, which the log has a moment later.
@@ -61,4 +63,83 @@ async fn a_stream_whose_name_is_told_is_waited_for() {
     let read = waited(rig.call(Method::GET, &read), || rig.call(Method::GET, "/healthz"), refuse).await;
     assert_eq!(read.status, 404, "{}", read.text());
     assert_eq!(asked.await.unwrap().json()["assistant"]["state"], "failed");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_question_whose_stream_was_never_written_is_asked_by_the_next_process() {
+    never_written(House::new().await).await;
+}
+
+/// There no lock says that a process is gone: that it was at the same place does.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_question_whose_stream_was_never_written_is_asked_from_a_postgres_too() {
+    let Some(postgres) = Postgres::start() else { return };
+    let mut house = House::new().await;
+    house.history = Some(postgres.database("moments").await);
+    never_written(house).await;
+}
+
+async fn never_written(mut house: House) {
+    // Another answer in the same conversation, whose stop is answered once what was left is settled.
+    let first = house.start(true).await;
+    let id = call(&first, Method::POST, "/v1/conversations", json!({}), "").await["id"].clone();
+    let path = format!("/v1/conversations/{}", id.as_str().unwrap());
+    let before =
+        call(&first, Method::POST, &format!("{path}/turns"), json!({"content": "Before?"}), "").await;
+    first.over(&path).await;
+    first.kill().await;
+    let settled = format!("{path}/turns/{}/stop", before["assistant"]["id"].as_str().unwrap());
+
+    let left = async |house: &House, question: &str| {
+        let home = house.start_at(Before::Create).await;
+        let body = json!({"content": question, "parent": null});
+        let asked = client().post(format!("{}{path}/turns", home.url())).body(body.to_string());
+        let asked = tokio::spawn(asked.send());
+        home.gate().reached().await;
+        home.kill().await;
+        asked.abort();
+    };
+    let state = async |home: &Home, question: &str| {
+        call(home, Method::POST, &settled, json!({}), "").await;
+        let shown = call(home, Method::GET, &path, json!({}), "").await;
+        let asked = turns(&shown).iter().find(|turn| text(turn) == question).unwrap();
+        turns(&shown).iter().find(|turn| turn["parent"] == asked["id"]).unwrap().clone()
+    };
+
+    // 1. The next process asks, once.
+    left(&house, "First?").await;
+    let home = house.start(true).await;
+    home.over(&path).await;
+    let answer = state(&home, "First?").await;
+    assert_eq!(answer["state"], "completed", "{answer:#}");
+    assert!(!text(&answer).is_empty());
+    assert_eq!(house.sim.journal().entries().len(), 2);
+    home.kill().await;
+
+    // 2. Without a credential of its own it cannot, and says what to do.
+    left(&house, "Second?").await;
+    house.has_key = false;
+    let home = house.start(true).await;
+    let answer = state(&home, "Second?").await;
+    assert_eq!(answer["state"], "interrupted", "{answer:#}");
+    assert!(answer["error"]["message"].as_str().unwrap().ends_with(": ask again"), "{answer:#}");
+    home.kill().await;
+    house.has_key = true;
+
+    // 3. A gateway elsewhere does not ask: it has another log. In a database that both have it leaves it alone; a file's lock says that nobody else goes on with it.
+    left(&house, "Third?").await;
+    house.place = "elsewhere";
+    let home = house.start(true).await;
+    let answer = state(&home, "Third?").await;
+    let expected = if house.history.is_some() { "running" } else { "interrupted" };
+    assert_eq!(answer["state"], expected, "{answer:#}");
+    home.kill().await;
+    house.place = "here";
+    let home = house.start(true).await;
+    let shown = home.over(&path).await;
+    assert!(!turns(&shown).iter().any(is_open));
+    let expected = if house.history.is_some() { "completed" } else { "interrupted" };
+    assert_eq!(state(&home, "Third?").await["state"], Value::from(expected));
+    home.kill().await;
+    house.sim.stop().await;
 }
