@@ -23,6 +23,7 @@ pub(super) struct Gate {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Before {
     Create,
+    Unsettled,
 }
 
 impl Gate {
@@ -122,7 +123,10 @@ impl Log for Gate {
     }
 
     fn unsettled(&self, after: Option<StreamId>, most: usize) -> Answer<'_, Page> {
-        self.log.unsettled(after, most)
+        Box::pin(async move {
+            self.pass(Before::Unsettled).await;
+            self.log.unsettled(after, most).await
+        })
     }
 
     fn delete(&self, stream: StreamId) -> Answer<'_, ()> {

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
+use perennial_gateway::FetchPolicy;
 use perennial_log::{MemoryLog, MemoryOptions};
+use perennial_sim::Scenario;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -10,7 +12,7 @@ use super::gate::{Before, Gate, waited};
 use super::kill::{Home, House, call};
 use super::{client, is_open, rig, text, turn, turns};
 use crate::postgres::Postgres;
-use crate::rig::receive;
+use crate::rig::{receive, simulator};
 
 /// From the turn's first row on it has the name of its stream, which the log has a moment later.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -63,6 +65,42 @@ async fn a_stream_whose_name_is_told_is_waited_for() {
     let read = waited(rig.call(Method::GET, &read), || rig.call(Method::GET, "/healthz"), refuse).await;
     assert_eq!(read.status, 404, "{}", read.text());
     assert_eq!(asked.await.unwrap().json()["assistant"]["state"], "failed");
+}
+
+/// What a process before this one owes is begun in a moment: who stops it meanwhile stops what follows.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_that_owes_what_its_tools_give_is_stopped_right_after_a_restart() {
+    let page = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let host = page.local_addr().unwrap().to_string();
+    let steps = format!(
+        "[[step]]\ntext = \"I look.\"\ntools = [{{ name = \"fetch\", input = {{ url = \"http://{host}/\" }} }}]\n[[step]]\ntext = \"More.\""
+    );
+    let sim = simulator().scenario(Scenario::parse(&steps).unwrap());
+    let house = House::with(sim, FetchPolicy::of([host])).await;
+    let first = house.start(true).await;
+    let new = json!({"settings": {"tools": ["fetch"]}});
+    let id = call(&first, Method::POST, "/v1/conversations", new, "").await["id"].clone();
+    let path = format!("/v1/conversations/{}", id.as_str().unwrap());
+    let made =
+        call(&first, Method::POST, &format!("{path}/turns"), json!({"content": "Look there."}), "").await;
+    let (socket, _) = page.accept().await.unwrap();
+    first.kill().await;
+    drop(socket);
+
+    let second = house.start_at(Before::Unsettled).await;
+    second.gate().reached().await;
+    let answer = made["assistant"]["id"].as_str().unwrap();
+    let stop = client().post(format!("{}{path}/turns/{answer}/stop", second.url()));
+    let other = || client().get(format!("{}/healthz", second.url()));
+    let stopped = waited(stop, other, || second.gate().open()).await;
+    assert_eq!((stopped.status, &stopped.json()["turn"]["state"]), (200, &json!("completed")));
+    let shown = call(&second, Method::GET, &path, json!({}), "").await;
+    let states: Vec<_> = turns(&shown).iter().map(|turn| turn["state"].as_str().unwrap()).collect();
+    assert_eq!(states, ["completed", "completed", "completed", "cancelled"], "{shown:#}");
+    assert_eq!(turns(&shown)[2]["content"][0]["content"], "This call was stopped.");
+    assert_eq!(house.sim.journal().entries().len(), 1, "nothing was asked behind it");
+    second.kill().await;
+    house.sim.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
