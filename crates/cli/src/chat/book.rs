@@ -31,7 +31,11 @@ struct Turns {
 
 impl Book {
     /// A conversation in which nothing was said yet.
-    pub(super) async fn create(&self, settings: &Settings) -> Result<Conversation, Failure> {
+    pub(super) async fn create(
+        &self,
+        settings: &Settings,
+        tools: &[String],
+    ) -> Result<Conversation, Failure> {
         match self {
             Self::Here(opened) => {
                 let wrong = |error| failure(&error);
@@ -45,7 +49,7 @@ impl Book {
                 let new = json!({
                     "model": settings.model,
                     "system": settings.system,
-                    "settings": {"thinking": settings.thinking, "max_tokens": settings.max_tokens},
+                    "settings": {"thinking": settings.thinking, "max_tokens": settings.max_tokens, "tools": tools},
                 });
                 gateway.send(Method::POST, "/v1/conversations", &new).await
             }
@@ -78,12 +82,21 @@ impl Book {
                     None => Ok(Vec::new()),
                 }
             }
+            Self::There(_) => {
+                let (conversation, turns) = self.whole(id).await?;
+                Ok(branch(turns, conversation.head))
+            }
+        }
+    }
+
+    /// The conversation and its turns, of all branches.
+    pub(super) async fn whole(&self, id: &str) -> Result<(Conversation, Vec<Turn>), Failure> {
+        match self {
+            Self::Here(_) => Ok((self.get(id).await?, self.turns(id).await?)),
             Self::There(gateway) => {
                 // Both of one answer, so that they are of one moment.
                 let whole = gateway.text(&path(id)).await?;
-                let conversation: Conversation = gateway.read(&whole)?;
-                let turns = gateway.read::<Turns>(&whole)?.turns;
-                Ok(branch(turns, conversation.head))
+                Ok((gateway.read(&whole)?, gateway.read::<Turns>(&whole)?.turns))
             }
         }
     }
@@ -100,6 +113,9 @@ impl Book {
                 }
                 if let Some(system) = &patch.system {
                     changes.insert("system".to_owned(), json!(system));
+                }
+                if let Some(settings) = &patch.settings {
+                    changes.insert("settings".to_owned(), json!(settings));
                 }
                 if let Some(head) = &patch.head {
                     changes.insert("head".to_owned(), json!(head));

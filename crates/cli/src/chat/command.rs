@@ -10,6 +10,7 @@ pub(super) enum Command {
     Edit,
     Branch(Option<String>),
     Usage,
+    Tools(Option<String>),
     Save(Option<String>),
     Open,
     Chats(Option<String>),
@@ -29,13 +30,17 @@ pub(super) enum Input {
 }
 
 /// As `/help` shows them.
-pub(super) const HELP: [(&str, &str); 14] = [
+pub(super) const HELP: [(&str, &str); 15] = [
     ("/help", "this"),
     ("/model [NAME]", "the model of the next answers"),
     ("/system [TEXT]", "the system prompt from now on; `-` takes it away"),
     ("/retry", "another answer to the last question; the first one stays on its branch"),
     ("/edit", "change the last question in an editor and ask it anew, on a branch of its own"),
     ("/branch [N]", "the branches, or go to one of them"),
+    (
+        "/tools [on|off]",
+        "the gateway's tools, or which of them this conversation has: `/tools on fetch`, `/tools off`",
+    ),
     ("/usage", "tokens and cost of this conversation"),
     ("/save FILE", "write this branch as markdown, or everything as JSON (FILE.json)"),
     ("/open", "this conversation in the browser, an answer that comes included"),
@@ -65,6 +70,7 @@ impl Input {
             "edit" => Command::Edit,
             "branch" => Command::Branch(rest),
             "usage" => Command::Usage,
+            "tools" => Command::Tools(rest),
             "save" => Command::Save(rest),
             "open" => Command::Open,
             "chats" => Command::Chats(rest),

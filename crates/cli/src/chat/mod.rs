@@ -11,6 +11,7 @@ mod browser;
 mod command;
 mod lines;
 mod session;
+mod tools;
 mod typed;
 mod words;
 

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::book::Book;
 use super::command::Command;
 use super::lines::Line;
+use super::tools::tools_of;
 use super::{ChatArgs, Flow, words};
 use crate::exit::{Exit, Failure, say};
 use crate::history::{Opened, Place};
@@ -32,6 +33,8 @@ pub(super) struct Session {
     /// `None` until something is said.
     pub(super) conversation: Option<Conversation>,
     pub(super) settings: Settings,
+    /// Which of a gateway's tools a conversation has that it keeps.
+    pub(super) tools: Vec<String>,
     pub(super) service: Service,
     pub(super) look: Look,
     /// Whether each answer's figures are said.
@@ -68,6 +71,7 @@ impl Session {
             book,
             lines,
             conversation: None,
+            tools: Vec::new(),
             settings: Settings {
                 model: args.model.clone().unwrap_or_else(|| DEFAULT_MODEL.to_owned()),
                 max_tokens: args.max_tokens.unwrap_or(DEFAULT_MAX_TOKENS),
@@ -147,7 +151,7 @@ impl Session {
     pub(super) async fn conversation(&mut self) -> Result<Conversation, Failure> {
         let conversation = match &self.conversation {
             Some(conversation) => self.book.get(&conversation.id).await?,
-            None => self.book.create(&self.settings).await?,
+            None => self.book.create(&self.settings, &self.tools).await?,
         };
         self.conversation = Some(conversation.clone());
         Ok(conversation)
@@ -204,6 +208,7 @@ impl Session {
                 self.book.patch(&conversation.id, &Patch::head(&chosen.id)).await?;
                 tell(&words::exchange(&self.branch().await?));
             }
+            Command::Tools(what) => self.tools(what.as_deref()).await?,
             Command::Usage => tell(&words::usage(&self.turns().await?, self.service.paid)),
             Command::Save(file) => self.save(file.as_deref()).await?,
             Command::Open => self.show_page()?.iter().for_each(say),
@@ -238,10 +243,11 @@ impl Session {
         if let Ok(options) = serde_json::from_value::<Vec<String>>(began["options"].clone()) {
             self.settings.options = options;
         }
+        self.tools = tools_of(&conversation);
         self.conversation = Some(conversation);
     }
 
-    async fn patch(&mut self, patch: &Patch) -> Result<(), Failure> {
+    pub(super) async fn patch(&mut self, patch: &Patch) -> Result<(), Failure> {
         let Some(conversation) = &self.conversation else { return Ok(()) };
         self.conversation = Some(self.book.patch(&conversation.id, patch).await?);
         Ok(())

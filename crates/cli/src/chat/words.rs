@@ -8,6 +8,7 @@ use perennial_ledger::Decimal;
 use serde::Deserialize;
 
 use super::command::HELP;
+use super::tools::Tool;
 use crate::output::{fitting, folded};
 use crate::show::Paid;
 
@@ -60,6 +61,17 @@ pub(super) fn branches(turns: &[Turn], head: Option<&str>) -> String {
         let _ = writeln!(text, "{mark} {}  {said}", number + 1);
     }
     if text.is_empty() { "nothing was said yet".to_owned() } else { text }
+}
+
+/// The tools that there are, and which of them the conversation has.
+pub(super) fn tools(known: &[Tool], has: &[String], columns: Option<usize>) -> String {
+    let width = known.iter().map(|tool| tool.name.len()).max().unwrap_or_default();
+    let lines = known.iter().map(|Tool { name, description }| {
+        let mark = if has.contains(name) { '*' } else { ' ' };
+        folded(&format!("{mark} {name:<width$}  {description}"), columns, width + 4).into_owned()
+    });
+    let lines: Vec<String> = lines.collect();
+    if lines.is_empty() { "the gateway has no tools".to_owned() } else { lines.join("\n") }
 }
 
 /// The last question and its answer.

@@ -285,3 +285,43 @@ fn a_key_that_the_gateway_does_not_know_is_said() {
     assert_eq!(refused.out, "");
     assert!(refused.err.contains("ANTHROPIC_API_KEY"), "{}", refused.err);
 }
+
+#[test]
+fn the_tools_of_the_gateway_are_switched_on_and_off() {
+    let (service, kept) = (serve("instant"), Kept::new());
+    let lines =
+        "/tools\n/tools on nonsense\n/tools on calculator\nWhat is 12 * 34? Use the calculator.\n/tools\n";
+    let ran = chat(&kept, &service, &["-m", "claude-haiku-5-5"], lines);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    for part in [
+        "\n  calculator  ",
+        "there is no tool `nonsense`; /tools lists what there is",
+        "tools from now on: calculator",
+        "tool calculator",
+        "\n* calculator  ",
+        "\n  fetch       ",
+    ] {
+        assert!(ran.err.contains(part), "{part}: {}", ran.err);
+    }
+    assert!(ran.out.contains("408"), "{}", ran.out);
+    let there = last(&service);
+    assert_eq!(there["settings"]["tools"], serde_json::json!(["calculator"]));
+    // A conversation that is there is changed, and keeps what else is set.
+    let id = there["id"].as_str().unwrap();
+    let body = r#"{"settings":{"tools":["clock"],"max_tokens":77}}"#;
+    request(&service.url, &format!("PATCH /v1/conversations/{id}"), body);
+    let ran =
+        chat(&kept, &service, &["-c"], "/tools on fetch search\n/tools off clock,fetch\n/tools nonsense\n");
+    assert!(
+        ran.err.contains("tools from now on: search") && ran.err.contains("`/tools on NAME`"),
+        "{}",
+        ran.err
+    );
+    let settings = last(&service)["settings"].clone();
+    assert_eq!((&settings["tools"], &settings["max_tokens"]), (&serde_json::json!(["search"]), &77.into()));
+    let ran = chat(&kept, &service, &["-c"], "/tools on\n/tools off\n");
+    assert!(ran.err.contains("there are no tools from now on"), "{}", ran.err);
+    assert_eq!(last(&service)["settings"]["tools"], serde_json::json!([]));
+    let ran = chat(&kept, &service, &["-n"], "/tools\n");
+    assert!(ran.err.contains("only a gateway has tools"), "{}", ran.err);
+}
