@@ -1,7 +1,9 @@
-//! A gateway, asked for what is no stream: JSON there and back.
+//! A gateway, asked for JSON, and for its feeds.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
+use perennial_protocol::sse::Decoder;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, StatusCode};
 use serde::de::DeserializeOwned;
@@ -12,6 +14,12 @@ use crate::exit::{Exit, Failure};
 /// For a whole request.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// For a connection.
+const CONNECT: Duration = Duration::from_secs(10);
+
+/// Between two signs of life of a feed: a gateway gives one every 15 s.
+const SILENCE: Duration = Duration::from_secs(45);
+
 /// One gateway, and who asks it.
 #[derive(Clone, Debug)]
 pub(crate) struct Gateway {
@@ -19,6 +27,14 @@ pub(crate) struct Gateway {
     client: reqwest::Client,
     headers: HeaderMap,
     flags: Flags,
+}
+
+/// What a gateway tells as it happens.
+#[derive(Debug)]
+pub(crate) struct Feed {
+    answer: reqwest::Response,
+    decoder: Decoder,
+    heard: VecDeque<String>,
 }
 
 /// What says where a gateway is, and what to do where it wants a key.
@@ -42,15 +58,7 @@ impl Gateway {
     }
 
     fn new(url: &str, headers: HeaderMap, flags: Flags) -> Result<Self, Failure> {
-        let client = reqwest::Client::builder()
-            .timeout(PATIENCE)
-            // Whoever redirects is no gateway, and would get the key.
-            .redirect(reqwest::redirect::Policy::none())
-            .build()
-            .map_err(|error| {
-                Failure::new(Exit::Configuration, format!("no TLS client can be made: {error}"))
-            })?;
-        Ok(Self { url: url.trim_end_matches('/').to_owned(), client, headers, flags })
+        Ok(Self { url: url.trim_end_matches('/').to_owned(), client: client()?, headers, flags })
     }
 
     /// The gateway at `url`, asked with this key.
@@ -95,23 +103,42 @@ impl Gateway {
         })
     }
 
+    /// What it tells there as it happens.
+    pub(crate) async fn feed(&self, path: &str) -> Result<Feed, Failure> {
+        let request = self.request(Method::GET, path).header("accept", "text/event-stream");
+        let asked = tokio::time::timeout(PATIENCE, request.send()).await;
+        let slow = || Failure::new(Exit::Network, format!("the gateway at {} does not answer", self.url));
+        let answer = asked.map_err(|_| slow())?.map_err(|error| self.network(error))?;
+        let status = answer.status();
+        if status.is_success() {
+            return Ok(Feed { answer, decoder: Decoder::new(), heard: VecDeque::new() });
+        }
+        let text = tokio::time::timeout(PATIENCE, answer.text()).await.map_err(|_| slow())?;
+        Err(self.refused(status, &text.map_err(|error| self.network(error))?))
+    }
+
     async fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> Result<String, Failure> {
-        let mut request = self.client.request(method, self.url(path)).headers(self.headers.clone());
+        let mut request = self.request(method, path).timeout(PATIENCE);
         if let Some(body) = body {
             request = request.header("content-type", "application/json").body(body.to_string());
         }
-        let network = |error: reqwest::Error| {
-            let error = error.without_url();
-            let mut message = format!("the gateway at {} cannot be asked: {error}", self.url);
-            if error.is_connect() {
-                message.push_str(&format!("; is it running there? {} says where it is", self.flags.url));
-            }
-            Failure::new(Exit::Network, message)
-        };
-        let answer = request.send().await.map_err(network)?;
+        let answer = request.send().await.map_err(|error| self.network(error))?;
         let status = answer.status();
-        let text = answer.text().await.map_err(network)?;
+        let text = answer.text().await.map_err(|error| self.network(error))?;
         if status.is_success() { Ok(text) } else { Err(self.refused(status, &text)) }
+    }
+
+    fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+        self.client.request(method, self.url(path)).headers(self.headers.clone())
+    }
+
+    fn network(&self, error: reqwest::Error) -> Failure {
+        let error = error.without_url();
+        let mut message = format!("the gateway at {} cannot be asked: {error}", self.url);
+        if error.is_connect() {
+            message.push_str(&format!("; is it running there? {} says where it is", self.flags.url));
+        }
+        Failure::new(Exit::Network, message)
     }
 
     fn refused(&self, status: StatusCode, body: &str) -> Failure {
@@ -129,6 +156,34 @@ impl Gateway {
             ),
         }
     }
+}
+
+impl Feed {
+    /// The data of the next event; `None` where the feed has ended, or is dead.
+    pub(crate) async fn next(&mut self) -> Option<String> {
+        loop {
+            if let Some(heard) = self.heard.pop_front() {
+                return Some(heard);
+            }
+            let piece = tokio::time::timeout(SILENCE, self.answer.chunk()).await.ok()?.ok()??;
+            let mut input = &piece[..];
+            while let Some(frame) = self.decoder.next_frame(&mut input) {
+                // What is too long to be one of its events is none.
+                let data = frame.ok().and_then(|frame| frame.data().map(|_| frame.data_lossy().into_owned()));
+                self.heard.extend(data);
+            }
+        }
+    }
+}
+
+/// The client of whatever is asked without the library. Each request has its own patience.
+pub(crate) fn client() -> Result<reqwest::Client, Failure> {
+    reqwest::Client::builder()
+        .connect_timeout(CONNECT)
+        // Whoever redirects is not whom somebody named, and would get the key.
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
+        .map_err(|error| Failure::new(Exit::Configuration, format!("no TLS client can be made: {error}")))
 }
 
 /// A header of every request.

@@ -1,8 +1,7 @@
 //! How an answer begins: asked of the service and written down here, or asked of a gateway that keeps it.
 
-use std::time::Duration;
-
-use perennial_history::{NewTurn, State, Turn};
+use perennial::RequestBody;
+use perennial_history::{Content, Conversation, Conversations, NewTurn, State, Turn};
 use reqwest::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -10,69 +9,72 @@ use serde_json::{Value, json};
 use super::answer::{Coming, Keeper, Question};
 use super::book::{Book, path};
 use super::session::Session;
-use crate::exit::{Exit, Failure};
+use crate::exit::{Exit, Failure, say};
 use crate::gateway::Gateway;
-use crate::history::{Opened, failure};
+use crate::history::failure;
 use crate::listen::Signals;
 use crate::question;
 use crate::record::{self, Recorder};
 
-/// Between two looks at what becomes of an answer's tools.
-const PERIOD: Duration = Duration::from_millis(250);
-
-/// Before the first look at whether the end of an answer is written, and before the last.
-const SOON: Duration = Duration::from_millis(5);
-const PATIENCE: Duration = Duration::from_secs(3);
-
-/// So many looks: longer than any tool of a gateway may take.
-const LOOKS: usize = 120;
-
 /// What a gateway makes of a question.
 #[derive(Deserialize)]
-struct Asked {
+struct Made {
     assistant: Turn,
+}
+
+/// Who is asked, and what.
+enum Asked {
+    /// The service; it is written down here.
+    Here(Conversations, RequestBody),
+    There(Gateway),
+}
+
+/// What follows an answer that wants tools.
+enum Behind {
+    Step(Box<Turn>),
+    Nothing,
 }
 
 impl Session {
     /// Asks. What is asked stands where the conversation is kept before anything comes.
     pub(super) async fn begin(&mut self, branch: &[Turn], question: Question<'_>) -> Result<Coming, Failure> {
-        let body = match &self.book {
-            Book::Here(_) => {
+        let asked = match &self.book {
+            Book::Here(opened) => {
                 let (before, content) = said(branch, &question)?;
                 let messages = record::messages(before, &content).map_err(|error| {
                     Failure::new(Exit::Other, format!("the conversation cannot be read: {error}"))
                 })?;
                 let request = question::request(&self.settings, messages)?;
-                Some(request.body().map_err(|error| Failure::new(Exit::Usage, error))?)
+                let body = request.body().map_err(|error| Failure::new(Exit::Usage, error))?;
+                Asked::Here(opened.conversations.clone(), body)
             }
-            Book::There(_) => None,
+            Book::There(gateway) => Asked::There(gateway.clone()),
         };
+        // Made only now: what cannot be asked leaves no empty conversation.
         let id = self.conversation().await?.id;
-        match (&self.book, body) {
-            (Book::Here(opened), Some(body)) => {
-                let keeper = Keeper::Here(self.write(opened, &id, branch, question.turn()).await?);
+        match asked {
+            Asked::Here(conversations, body) => {
+                let keeper = Keeper::Here(self.write(conversations, &id, branch, question.turn()).await?);
                 Ok(Coming { stream: self.service.client.messages().stream(body), keeper })
             }
-            (Book::There(gateway), _) => self.coming(send(gateway, &id, branch, question).await?),
-            (Book::Here(_), None) => Err(Failure::new(Exit::Other, "there is no request")),
+            Asked::There(gateway) => self.coming(send(&gateway, &id, branch, question).await?),
         }
     }
 
     /// Writes the question down, if it is new, and the turn of its answer.
     async fn write(
         &self,
-        opened: &Opened,
+        conversations: Conversations,
         id: &str,
         branch: &[Turn],
         question: Option<NewTurn>,
     ) -> Result<Recorder, Failure> {
-        let of = &opened.conversations;
         let parent = branch.last().map(|turn| turn.id.as_str());
         let answer = NewTurn::assistant(&self.settings.model);
         let turn = answer.id.clone();
         let new: Vec<NewTurn> = question.into_iter().chain([answer]).collect();
-        of.append(id, parent, &new).await.map_err(|error| failure(&error))?;
-        Ok(Recorder::over(of.clone(), turn))
+        conversations.append(id, parent, &new).await.map_err(|error| failure(&error))?;
+        Ok(Recorder::over(conversations, turn))
     }
 
     /// The answer of a turn that a gateway has.
@@ -91,21 +93,13 @@ impl Session {
         }
     }
 
-    /// Waits until a gateway has written the end of an answer down, which is a moment after its last word: before, nothing can be asked behind it.
+    /// Waits until a gateway has written the end of an answer down, which is a moment after its last word: before, nothing can be asked behind it. Where its history
+    /// refuses, the turn says so, and nobody waits.
     pub(super) async fn settled(&self, answer: &str, signals: &mut Signals) -> Result<(), Failure> {
         let Some(conversation) = &self.conversation else { return Ok(()) };
-        let mut wait = SOON;
-        while wait < PATIENCE {
-            let turns = self.book.turns(&conversation.id).await?;
-            if turns.iter().all(|turn| turn.id != answer || turn.state.is_end()) {
-                break;
-            }
-            tokio::select! {
-                () = tokio::time::sleep(wait) => wait *= 2,
-                () = signals.next() => break,
-            }
-        }
-        Ok(())
+        let is_open = |turn: &Turn| turn.id == answer && !turn.state.is_end() && turn.error.is_none();
+        let settled = |_: &Conversation, turns: &[Turn]| (!turns.iter().any(is_open)).then_some(());
+        self.book.once(&conversation.id, settled, signals).await.map(drop)
     }
 
     /// The answer that a gateway asks for once the tools of this one have run; `None` where none comes, or nobody waits for it.
@@ -115,27 +109,19 @@ impl Session {
         signals: &mut Signals,
     ) -> Result<Option<Coming>, Failure> {
         let Some(conversation) = &self.conversation else { return Ok(None) };
-        for _ in 0..LOOKS {
-            let turns = self.book.turns(&conversation.id).await?;
-            let behind = |id: &str| turns.iter().find(|turn| turn.parent.as_deref() == Some(id));
-            match behind(answer).filter(|turn| turn.by.is_some()).map(|results| behind(&results.id)) {
-                Some(Some(next)) if next.state != State::Queued => {
-                    return self.coming(next.clone()).map(Some);
-                }
-                Some(_) => {}
-                // Its calls are of tools that the gateway does not have.
-                None if !has_tools(&conversation.settings) => return Ok(None),
-                None => {}
+        let follows = |conversation: &Conversation, turns: &[Turn]| behind(conversation, turns, answer);
+        match self.book.once(&conversation.id, follows, signals).await? {
+            Some(Behind::Step(turn)) if turn.state == State::Cancelled && turn.stream.is_none() => {
+                say("somebody stopped the answer while its tools ran");
+                Ok(None)
             }
-            tokio::select! {
-                () = tokio::time::sleep(PERIOD) => {}
-                () = signals.next() => {
-                    self.stop(answer).await?;
-                    return Ok(None);
-                }
+            Some(Behind::Step(turn)) => self.coming(*turn).map(Some),
+            Some(Behind::Nothing) => Ok(None),
+            None => {
+                self.stop(answer).await?;
+                Ok(None)
             }
         }
-        Ok(None)
     }
 
     /// Stops an answer that a gateway keeps, and what its tools led to.
@@ -165,7 +151,7 @@ fn said<'a>(branch: &'a [Turn], question: &Question<'_>) -> Result<(&'a [Turn], 
 /// Asks a gateway.
 async fn send(gateway: &Gateway, id: &str, branch: &[Turn], question: Question<'_>) -> Result<Turn, Failure> {
     let turns = format!("{}/turns", path(id));
-    let asked: Asked = match question {
+    let made: Made = match question {
         Question::New(words) => {
             let parent = branch.last().map(|turn| turn.id.as_str());
             gateway.send(Method::POST, &turns, &json!({"content": words, "parent": parent})).await?
@@ -177,10 +163,31 @@ async fn send(gateway: &Gateway, id: &str, branch: &[Turn], question: Question<'
             return Err(Failure::new(Exit::Usage, "the last question has no answer yet"));
         }
     };
-    Ok(asked.assistant)
+    Ok(made.assistant)
 }
 
-fn has_tools(settings: &perennial_history::Json) -> bool {
-    let settings: Value = settings.read().unwrap_or_default();
-    settings["tools"].as_array().is_some_and(|tools| !tools.is_empty())
+/// What follows an answer that wants tools, as far as that is decided.
+fn behind(conversation: &Conversation, turns: &[Turn], answer: &str) -> Option<Behind> {
+    let follows = |id: &str| turns.iter().find(|turn| turn.parent.as_deref() == Some(id));
+    match follows(answer).filter(|turn| turn.by.is_some()) {
+        Some(results) => {
+            let step = follows(&results.id).filter(|step| step.state != State::Queued);
+            step.map(|step| Behind::Step(Box::new(step.clone())))
+        }
+        // It is gone, or calls what the gateway does not carry out for this conversation: nobody does.
+        None => {
+            let wants = turns.iter().find(|turn| turn.id == answer);
+            let runs = wants.is_some_and(|turn| runs_tools(conversation, &turn.content));
+            (!runs).then_some(Behind::Nothing)
+        }
+    }
+}
+
+/// Whether all tools that a content calls are tools of the conversation.
+fn runs_tools(conversation: &Conversation, content: &Content) -> bool {
+    let settings: Value = conversation.settings.read().unwrap_or_default();
+    let tools = settings["tools"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let blocks: Vec<Value> = content.as_json().read().unwrap_or_default();
+    let mut calls = blocks.iter().filter(|block| block["type"] == "tool_use").peekable();
+    calls.peek().is_some() && calls.all(|call| tools.contains(&call["name"]))
 }

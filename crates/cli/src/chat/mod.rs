@@ -8,6 +8,7 @@ mod begun;
 mod beside;
 mod book;
 mod browser;
+mod changes;
 mod command;
 mod lines;
 mod session;

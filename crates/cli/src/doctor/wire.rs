@@ -7,6 +7,7 @@ use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value;
 
 use crate::exit::{Exit, Failure};
+use crate::gateway::client;
 
 /// The whole of one request; answers here are short.
 const PATIENCE: Duration = Duration::from_secs(180);
@@ -52,14 +53,7 @@ impl Wire {
             })?;
             custom.insert(name, value);
         }
-        let http = reqwest::Client::builder()
-            .connect_timeout(Duration::from_secs(10))
-            .timeout(PATIENCE)
-            .redirect(reqwest::redirect::Policy::none())
-            .build()
-            .map_err(|error| {
-                Failure::new(Exit::Configuration, format!("no TLS client can be made: {error}"))
-            })?;
+        let http = client()?;
         Ok(Self { http, base: base.trim_end_matches('/').to_owned(), key, custom })
     }
 
@@ -101,6 +95,7 @@ impl Wire {
 
     fn dressed(&self, request: reqwest::RequestBuilder, key: &Credential) -> reqwest::RequestBuilder {
         let request = request
+            .timeout(PATIENCE)
             .header("anthropic-version", DEFAULT_VERSION)
             .header("accept-encoding", "identity")
             .header("user-agent", concat!("perennial-doctor/", env!("CARGO_PKG_VERSION")))

@@ -1,12 +1,14 @@
 //! `perennial chat` where a gateway answers: the gateway keeps the conversation, and every other face of it has the same one.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::process::{Child, ChildStdout, Stdio};
 use std::time::Duration;
 
+use perennial_sim::{Pace, Scenario, Simulator};
 use serde_json::Value;
 
-use crate::rig::{Kept, Ran, Service, perennial, run, signal};
+use crate::rig::{Kept, Ran, Service, Sim, perennial, run, signal};
 use crate::services::request;
 
 /// Slow enough to come to in the middle.
@@ -45,7 +47,11 @@ struct Chat {
 
 impl Chat {
     fn begin(kept: &Kept, service: &Service, arguments: &[&str], lines: &str) -> Self {
-        let all = [&["chat", "--base-url", &service.url], arguments].concat();
+        Self::begin_at(kept, &service.url, arguments, lines)
+    }
+
+    fn begin_at(kept: &Kept, url: &str, arguments: &[&str], lines: &str) -> Self {
+        let all = [&["chat", "--base-url", url], arguments].concat();
         let mut child = kept.command(&all).stdin(Stdio::piped()).spawn().unwrap();
         child.stdin.as_mut().unwrap().write_all(lines.as_bytes()).unwrap();
         let out = BufReader::new(child.stdout.take().unwrap());
@@ -324,4 +330,90 @@ fn the_tools_of_the_gateway_are_switched_on_and_off() {
     assert_eq!(last(&service)["settings"]["tools"], serde_json::json!([]));
     let ran = chat(&kept, &service, &["-n"], "/tools\n");
     assert!(ran.err.contains("only a gateway has tools"), "{}", ran.err);
+}
+
+/// What goes to a gateway: the first line of each request.
+struct Lines {
+    url: String,
+    heard: std::sync::mpsc::Receiver<String>,
+}
+
+impl Lines {
+    fn before(service: &Service) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let to = service.url.strip_prefix("http://").unwrap().to_owned();
+        let (tell, heard) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            for client in listener.incoming() {
+                let (client, tell) = (client.unwrap(), tell.clone());
+                let server = TcpStream::connect(&to).unwrap();
+                let (mut down, mut back) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+                std::thread::spawn(move || {
+                    drop(std::io::copy(&mut back, &mut down));
+                    drop(down.shutdown(Shutdown::Both));
+                });
+                std::thread::spawn(move || pass(client, server, &tell));
+            }
+        });
+        Self { url, heard }
+    }
+
+    /// Waits for a request that begins so; gives those before it.
+    fn until(&self, line: &str) -> Vec<String> {
+        let mut before = Vec::new();
+        loop {
+            let heard = self.heard.recv_timeout(Duration::from_secs(30));
+            match heard.unwrap_or_else(|_| panic!("{line} never comes: {before:?}")) {
+                heard if heard.starts_with(line) => return before,
+                heard => before.push(heard),
+            }
+        }
+    }
+}
+
+fn pass(mut client: TcpStream, mut server: TcpStream, tell: &std::sync::mpsc::Sender<String>) {
+    let mut piece = [0; 16 * 1024];
+    // Each request of the client's is written in one go, its body apart from it or not.
+    while let Ok(count @ 1..) = client.read(&mut piece) {
+        let text = String::from_utf8_lossy(&piece[..count]);
+        if let Some((line, _)) = text.split_once(" HTTP/1.1\r\n") {
+            drop(tell.send(line.to_owned()));
+        }
+        if server.write_all(&piece[..count]).is_err() {
+            break;
+        }
+    }
+    drop(server.shutdown(Shutdown::Both));
+}
+
+#[test]
+fn a_chat_is_told_what_becomes_of_tools_and_does_not_ask_again_and_again() {
+    let page = TcpListener::bind("127.0.0.1:0").unwrap();
+    let host = page.local_addr().unwrap().to_string();
+    let steps = format!(
+        "[[step]]\ntext = \"I look.\"\ntools = [{{ name = \"fetch\", input = {{ url = \"http://{host}/\" }} }}]\n\
+         [[step]]\ntext = \"It says hello.\"\n"
+    );
+    let sim =
+        Sim::with(Simulator::builder().pace(Pace::instant()).scenario(Scenario::parse(&steps).unwrap()));
+    let arguments =
+        ["serve", "--listen", "127.0.0.1:0", "--upstream", &sim.handle.url(), "--upstream-key", "k"];
+    let service = Service::start(perennial(&arguments).args(["--fetch-host", &host]));
+    let (lines, kept) = (Lines::before(&service), Kept::new());
+    let chat = Chat::begin_at(&kept, &lines.url, &[], "/tools on fetch\nLook there.\n");
+    let (mut socket, _) = page.accept().unwrap();
+    // It hears of the answer's end, and then waits for what its tools lead to.
+    lines.until("POST /v1/conversations/conv_");
+    lines.until("GET /v1/conversations/events");
+    lines.until("GET /v1/conversations/events");
+    let hello =
+        "HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 5\r\nconnection: close\r\n\r\nhello";
+    let _ = socket.read(&mut [0; 1024]).unwrap();
+    socket.write_all(hello.as_bytes()).unwrap();
+    let ran = chat.end();
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert!(ran.out.contains("I look.") && ran.out.contains("It says hello."), "{}", ran.out);
+    let looks = lines.heard.try_iter().filter(|line| line.starts_with("GET /v1/conversations/conv_")).count();
+    assert!(looks <= 12, "it looked {looks} times");
 }
