@@ -4,7 +4,7 @@ use std::fmt;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-use crate::{logging, output};
+use crate::{logging, terminal};
 
 /// The codes as they stand in `--help` and in `docs/command.md`.
 pub(crate) const EXIT_CODES: &str = "\
@@ -89,7 +89,7 @@ impl Failure {
 
 /// One line to standard error. That nobody reads it is no reason to fail.
 pub(crate) fn say(line: impl fmt::Display) {
-    let line = output::harmless(&line.to_string()).replace('\n', " ");
+    let line = terminal::harmless(&line.to_string()).replace('\n', " ");
     drop(writeln!(io::stderr().lock(), "{}", logging::line(&line)));
 }
 

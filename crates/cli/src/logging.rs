@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use clap::ValueEnum;
 use tracing_subscriber::EnvFilter;
 
-use crate::output;
+use crate::terminal;
 
 /// Environment variable with a filter such as `info` or `perennial_gateway=debug`.
 const VARIABLE: &str = "PERENNIAL_LOG";
@@ -67,7 +67,7 @@ impl Logging {
         let filter = EnvFilter::new(&self.filter.0);
         let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
         match self.format {
-            Format::Text => lines.with_ansi(output::stderr_colour()).init(),
+            Format::Text => lines.with_ansi(terminal::stderr_colour()).init(),
             Format::Json => {
                 JSON.store(true, Ordering::Relaxed);
                 lines.json().flatten_event(true).with_current_span(false).with_span_list(false).init();
@@ -80,7 +80,7 @@ impl Logging {
 pub(crate) fn line(text: &str) -> String {
     if !JSON.load(Ordering::Relaxed) {
         let line = format!("perennial: {text}");
-        return output::folded(&line, output::stderr_columns(), INDENT).into_owned();
+        return terminal::folded(&line, terminal::stderr_columns(), INDENT).into_owned();
     }
     let line = serde_json::json!({
         "timestamp": jiff::Timestamp::now().to_string(),

@@ -40,6 +40,7 @@ mod sim;
 mod store;
 mod table;
 mod tail;
+mod terminal;
 mod usage;
 mod wishes;
 

@@ -9,7 +9,8 @@ use perennial_markdown::{Ansi, Html, Op, Plain, Renderer, Tape};
 
 use crate::Run;
 use crate::exit::{EXIT_CODES, Exit, Failure};
-use crate::output::{Answer, stdout_colour};
+use crate::output::Answer;
+use crate::terminal::stdout_colour;
 
 /// How much is read at a time.
 const READ_BYTES: usize = 64 * 1024;

@@ -1,6 +1,6 @@
 //! Columns for people: as wide as what is in them.
 
-use crate::output::width as width_of;
+use crate::terminal::width as width_of;
 
 /// Which way the text of a column goes.
 #[derive(Clone, Copy, PartialEq, Eq)]

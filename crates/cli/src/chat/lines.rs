@@ -17,7 +17,7 @@ use tokio::runtime::Runtime;
 
 use crate::exit::{Exit, Failure};
 use crate::listen::Signals;
-use crate::{output, store};
+use crate::{store, terminal};
 
 /// So many lines are remembered for the arrow keys.
 const REMEMBERED: usize = 1_000;
@@ -65,7 +65,7 @@ impl Lines {
         let (draft, joints) = (draft(history.as_deref()), Joints::default());
         let mut editor = Reedline::create()
             .use_bracketed_paste(true)
-            .with_ansi_colors(output::stderr_colour())
+            .with_ansi_colors(terminal::stderr_colour())
             .with_break_signal(leaving)
             .with_validator(Box::new(joints.clone()))
             .with_edit_mode(Box::new(Chords::new()));

@@ -17,11 +17,12 @@ use crate::history::{Opened, Place};
 use crate::listen::Signals;
 use crate::logging::INDENT;
 use crate::logs::shown;
-use crate::output::{self, Answer};
+use crate::output::Answer;
 use crate::question::{DEFAULT_MAX_TOKENS, DEFAULT_MODEL, Settings};
 use crate::record::Past;
 use crate::service::Service;
 use crate::show::{Look, Paid};
+use crate::terminal;
 
 /// So many conversations `/open` lists.
 const LISTED: usize = 10;
@@ -175,7 +176,7 @@ impl Session {
     /// The commands that ask nobody.
     pub(super) async fn set(&mut self, command: Command) -> Result<(), Failure> {
         match command {
-            Command::Help => tell(&words::help(output::stderr_columns())),
+            Command::Help => tell(&words::help(terminal::stderr_columns())),
             Command::Model(None) => tell(&self.settings.model),
             Command::Model(Some(model)) => {
                 let mut patch = Patch::default();
@@ -214,7 +215,7 @@ impl Session {
             Command::Open => self.show_page()?.iter().for_each(say),
             Command::Chats(None) => match &*self.book.list(LISTED).await? {
                 [] => tell("there is no conversation yet"),
-                listed => tell(&shown::list(listed, output::stderr_columns())),
+                listed => tell(&shown::list(listed, terminal::stderr_columns())),
             },
             Command::Chats(Some(id)) => {
                 let conversation = self.book.find(Some(&id)).await?;
@@ -306,11 +307,11 @@ fn copy(branch: &[Turn]) -> Result<(), Failure> {
 
 /// What was asked for, on standard error as it stands: standard output has the answers of the model.
 pub(super) fn tell(text: &str) {
-    let columns = output::stderr_columns();
+    let columns = terminal::stderr_columns();
     let mut err = std::io::stderr().lock();
-    for line in output::harmless(text.trim_end_matches('\n')).split('\n') {
+    for line in terminal::harmless(text.trim_end_matches('\n')).split('\n') {
         // That nobody reads it is no reason to fail.
-        drop(writeln!(err, "{}", output::folded(line, columns, INDENT)));
+        drop(writeln!(err, "{}", terminal::folded(line, columns, INDENT)));
     }
 }
 

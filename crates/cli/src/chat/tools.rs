@@ -9,7 +9,7 @@ use super::session::{Session, tell};
 use super::words;
 use crate::exit::{Exit, Failure, say};
 use crate::history::failure;
-use crate::output;
+use crate::terminal;
 
 /// What a gateway says of itself.
 #[derive(Deserialize)]
@@ -41,7 +41,7 @@ impl Session {
             self.conversation = Some(conversation);
         }
         let Some(what) = what else {
-            tell(&words::tools(&known, &self.tools, output::stderr_columns()));
+            tell(&words::tools(&known, &self.tools, terminal::stderr_columns()));
             return Ok(());
         };
         let (switch, names) = what.split_once(char::is_whitespace).unwrap_or((what, ""));

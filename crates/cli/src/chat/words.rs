@@ -9,8 +9,8 @@ use serde::Deserialize;
 
 use super::command::HELP;
 use super::tools::Tool;
-use crate::output::{fitting, folded};
 use crate::show::Paid;
+use crate::terminal::{fitting, folded};
 
 /// So many columns of a text are shown where it is only to be known again; two of them stand on a line.
 const GLIMPSE: usize = 32;
@@ -143,7 +143,7 @@ mod tests {
         assert_eq!(glimpse(&turn("one\n two")), "one two");
         assert_eq!(glimpse(&turn(&"a".repeat(40))), format!("{}…", "a".repeat(31)));
         let wide = glimpse(&turn(&"日本".repeat(20)));
-        assert!(crate::output::width(&wide) <= GLIMPSE && wide.ends_with('…'), "{wide}");
+        assert!(crate::terminal::width(&wide) <= GLIMPSE && wide.ends_with('…'), "{wide}");
         assert_eq!(glimpse(&turn("")), "(completed)");
     }
 

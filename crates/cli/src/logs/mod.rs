@@ -11,7 +11,8 @@ use serde::Serialize;
 
 use crate::exit::{EXIT_CODES, Exit, Failure, say};
 use crate::history::{Opened, Place, failure};
-use crate::output::{self, Answer};
+use crate::output::Answer;
+use crate::terminal;
 use crate::{Run, listen};
 
 /// So many are read at a time.
@@ -108,7 +109,7 @@ async fn told(command: &Command, json: bool, opened: &Opened, out: &mut Answer) 
             if listed.is_empty() {
                 say("there are no conversations yet");
             }
-            out.write(shown::list(&listed, output::stdout_columns()).as_bytes())
+            out.write(shown::list(&listed, terminal::stdout_columns()).as_bytes())
         }
         Command::Show { id, all } => {
             let conversation = of.find(id).await.map_err(wrong)?;

@@ -7,8 +7,8 @@ use jiff::tz::TimeZone;
 use perennial_history::{Conversation, Hit, Role, State, Turn};
 use serde::Deserialize;
 
-use crate::output::{fitting, harmless, stdout_colour};
 use crate::table::{Side, table};
+use crate::terminal::{fitting, harmless, stdout_colour};
 
 /// So many digits of an id are its time to the millisecond; mostly enough to tell two apart.
 const LEAST_DIGITS: usize = 12;

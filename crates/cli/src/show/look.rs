@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal};
 
 use clap::ValueEnum;
 
-use crate::output::{self, columns};
+use crate::terminal::{self, columns};
 
 /// The columns of a terminal that does not say how many it has.
 const COLUMNS: usize = 80;
@@ -153,7 +153,7 @@ impl Look {
             redraws: notes_are_terminal && !accessible && !is_dumb() && !wishes.quiet,
             accessible,
             columns: columns(&err).unwrap_or(COLUMNS),
-            wraps: output::stderr_columns(),
+            wraps: terminal::stderr_columns(),
         };
         let watched = out_is_terminal && notes_are_terminal;
         let unasked = (watched && !wishes.quiet).then_some(Thinking::Brief);

@@ -5,13 +5,13 @@ use perennial::LogEvent;
 use super::look::Notes;
 use super::status;
 use crate::logging::INDENT;
-use crate::output;
+use crate::terminal;
 
 /// A line that may have words of a model or a service in it. Where there are colours it is dim, else it says whose line it is.
 pub(super) fn print(notes: &Notes, words: &str) {
-    let words = output::harmless(words).replace('\n', " ");
+    let words = terminal::harmless(words).replace('\n', " ");
     let words = if notes.colored { words } else { format!("perennial: {words}") };
-    let words = output::folded(&words, notes.wraps, INDENT);
+    let words = terminal::folded(&words, notes.wraps, INDENT);
     let line = if notes.colored { format!("\x1b[2m{words}\x1b[0m\n") } else { format!("{words}\n") };
     status::put(&line);
 }

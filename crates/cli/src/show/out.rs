@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use tokio::io::AsyncWriteExt as _;
 
 use crate::exit::Failure;
-use crate::output;
+use crate::terminal;
 
 #[derive(Debug)]
 pub(crate) struct Out {
@@ -21,7 +21,7 @@ impl Out {
 
     /// Whole characters; on a terminal without what could harm it.
     pub(crate) async fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
-        let bytes = if self.to_terminal { output::shown(bytes) } else { Cow::Borrowed(bytes) };
+        let bytes = if self.to_terminal { terminal::shown(bytes) } else { Cow::Borrowed(bytes) };
         self.put(&bytes).await
     }
 

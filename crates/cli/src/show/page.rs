@@ -8,7 +8,8 @@ use super::look::{Face, Look};
 use super::out::Out;
 use super::status;
 use crate::exit::Failure;
-use crate::output::{TextCursor, width};
+use crate::output::TextCursor;
+use crate::terminal::width;
 
 /// When the answer is written, and what of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,7 +6,7 @@
 use std::io::{self, Write as _};
 
 use super::look::Notes;
-use crate::output::{self, fitting, width};
+use crate::terminal::{self, fitting, width};
 
 /// Columns that stay free at the right edge, where terminals differ.
 const MARGIN: usize = 2;
@@ -45,7 +45,7 @@ impl Status {
         let lead = if column > 0 { "  " } else { "" };
         let text = format!(
             "{lead}{}",
-            fitting(&output::harmless(text).replace(['\n', '\t'], " "), room - lead.len())
+            fitting(&terminal::harmless(text).replace(['\n', '\t'], " "), room - lead.len())
         );
         let columns = width(&text);
         let mut line = self.wiping();

@@ -8,7 +8,7 @@ use super::document::Document;
 use super::look::{Face, Look, MEASURE, Thinking};
 use super::status;
 use super::words::{keep, last_words, span};
-use crate::output;
+use crate::terminal;
 
 /// A wait for thoughts that are not shown is spoken of from here on.
 const WORTH_A_LINE: Duration = Duration::from_secs(1);
@@ -95,7 +95,7 @@ impl Thought {
                 let certain = document.push(delta);
                 self.put(&certain);
             }
-            None => self.put(&output::harmless(delta)),
+            None => self.put(&terminal::harmless(delta)),
         }
     }
 

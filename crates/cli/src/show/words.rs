@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::output::width;
+use crate::terminal::width;
 
 /// How much of what the model says to itself is kept to be shown.
 const KEPT: usize = 1024;
