@@ -7,7 +7,7 @@ use std::sync::Arc;
 use http::HeaderMap;
 use parking_lot::Mutex;
 use perennial_ledger::{Ask, Reservation, VirtualKey};
-use perennial_log::{Entry, Kind, StreamId, Writer};
+use perennial_log::{Entry, Kind, MaxBatchBytes, StreamId, Writer};
 use perennial_protocol::ErrorKind;
 use tokio::sync::oneshot;
 use tokio_util::task::TaskTracker;
@@ -19,6 +19,9 @@ use crate::limits::MaxReaders;
 use crate::record::Order;
 use crate::refusal::Refusal;
 use crate::service::Service;
+
+/// The largest request, whatever the limit of bodies: what stands with it in its record takes some room as well.
+const MOST_BYTES: usize = MaxBatchBytes::MOST.get() - (1 << 20);
 
 /// The streams that run here.
 #[derive(Debug, Default)]
@@ -98,6 +101,10 @@ impl Live {
         key: Option<&Arc<VirtualKey>>,
         has_reader: bool,
     ) -> Result<Begun, Refusal> {
+        if order.body.len() > MOST_BYTES {
+            let message = format!("the request is larger than this gateway's log takes, {MOST_BYTES} bytes");
+            return Err(Refusal::new(413, ErrorKind::RequestTooLarge, message));
+        }
         let reservation = Self::reserve(service, key, &order)?;
         let running = Running::new(promise.stream(), order.owner.clone(), order.model.clone(), order.policy);
         let place = Place::take(service, running)?;

@@ -166,3 +166,13 @@ async fn there_are_so_many_connections() {
     // Its seat is free when its connection is closed.
     while receive(request(Method::GET, "/readyz")).await.status != 200 {}
 }
+
+/// A limit that is larger than a record of the log: it is no trouble of the log's, and will not pass.
+#[tokio::test]
+async fn a_request_that_no_record_takes_is_too_large() {
+    let rig = limited(|limits| limits.body = MaxBodyBytes(80 << 20)).await;
+    let body =
+        format!(r#"{{"model":"{MODEL}","max_tokens":1,"messages":[],"x":"{}"}}"#, "x".repeat(64 << 20));
+    let answer = receive(rig.call(Method::POST, "/v1/streams").body(body)).await;
+    is_refusal(&answer, 413, "request_too_large", "larger than this gateway's log takes");
+}
