@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::{Path, Request, State};
 use axum::response::Response;
 use http::{HeaderMap, StatusCode};
-use perennial_history::Patch;
+use perennial_history::{Patch, State as TurnState, Turn};
 use serde::{Deserialize, Deserializer};
 
 use super::settings::Settings;
@@ -68,8 +68,11 @@ pub(crate) async fn delete(
             Err(error) if error.is_not_found() => Vec::new(),
             turns => turns.map_err(|error| refused(&error))?,
         };
-        // What nobody will see is not to be paid for.
-        for turn in turns.iter().filter(|turn| !turn.state.is_end()) {
+        // What nobody will see is not to be paid for: what waits goes first, so that it does not begin; then what runs, or whose tools do.
+        let is_open = |turn: &&Turn| !turn.state.is_end() || rooms.watched(&turn.id).is_some();
+        let mut open: Vec<&Turn> = turns.iter().filter(is_open).collect();
+        open.sort_by_key(|turn| turn.state != TurnState::Queued);
+        for turn in open {
             stop::halt(&service, &rooms, &conversations, turn, Keep::Everything).await?;
         }
         match conversations.delete(&id).await {

@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
 use super::{asked, is_open, rig_with, text, turn, turns};
-use crate::rig::{PATIENCE, simulator};
+use crate::rig::{PATIENCE, receive, simulator};
 
 const STEPS: &str = r#"
 [[step]]
@@ -176,4 +176,43 @@ async fn a_page_is_fetched_within_limits_and_no_redirect_leads_off_the_list() {
         assert!(said.contains(part) && said.chars().count() < 41_000, "{said:.200}");
     }
     assert_eq!(results.len(), paths.len());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_runs_in_a_conversation_that_is_deleted_is_stopped_and_nothing_else_begins() {
+    let page = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let host = page.local_addr().unwrap().to_string();
+    let steps =
+        format!("[[step]]\ntools = [{{ name = \"fetch\", input = {{ url = \"http://{host}/\" }} }}]\n");
+    let sim = simulator().scenario(Scenario::parse(&steps).unwrap());
+    let rig = rig_with(sim, |gateway| gateway.fetch(FetchPolicy::of([host]))).await;
+    let id = rig.talk(json!({"settings": {"tools": ["fetch"]}})).await;
+    rig.tell(&id, json!({"content": "Look there."}), "").await;
+    let (mut socket, _) = page.accept().await.unwrap();
+    rig.tell(&id, json!({"content": "And then?", "queue": true}), "").await;
+    let path = format!("/v1/conversations/{id}");
+    let deleted = rig.say(Method::DELETE, &path, &json!({}), "").await;
+    assert_eq!((deleted.status, rig.get(&path).await.status), (204, 404));
+    // The tool has left, long before it would have lost its patience.
+    let left = async {
+        let mut request = Vec::new();
+        let _ = socket.read_to_end(&mut request).await;
+    };
+    let others = async {
+        for _ in 0..1_000 {
+            receive(rig.call(Method::GET, "/healthz")).await;
+        }
+    };
+    tokio::select! {
+        () = left => {}
+        () = others => panic!("the tool still runs"),
+    }
+    assert_eq!(rig.listed().await.len(), 1, "what waited was never begun");
+
+    // The same where an answer comes.
+    let id = rig.talk(json!({})).await;
+    rig.tell(&id, json!({"content": "Long."}), "stall@headers").await;
+    rig.tell(&id, json!({"content": "And then?", "queue": true}), "").await;
+    assert_eq!(rig.say(Method::DELETE, &format!("/v1/conversations/{id}"), &json!({}), "").await.status, 204);
+    assert_eq!(rig.listed().await.len(), 2);
 }
