@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::fmt::Write as _;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Path, Request, State};
@@ -116,7 +117,9 @@ pub(crate) async fn ask(State(service): State<Arc<Service>>, request: Request) -
         }
         end.push_str(&form_and_end(&id));
         let mut response = match attached {
-            Some(attached) => document_of(Body::from_stream(coming(attached, begin, end))),
+            Some(attached) => {
+                document_of(Body::from_stream(coming(attached, begin, end, service.clocks.ping)))
+            }
             None => document(begin + &end),
         };
         if let Some(name) = stream.and_then(|stream| HeaderValue::try_from(stream.to_string()).ok()) {
@@ -165,6 +168,7 @@ fn coming(
     attached: Attached,
     begin: String,
     end: String,
+    ping: Duration,
 ) -> impl stream::Stream<Item = Result<Bytes, Infallible>> + Send {
     let coming = Coming {
         attached,
@@ -174,13 +178,17 @@ fn coming(
         end,
         is_over: false,
     };
-    stream::unfold(coming, |mut coming| async move {
+    stream::unfold(coming, move |mut coming| async move {
         if let Some(begin) = coming.begin.take() {
             return Some((Ok(Bytes::from(begin)), coming));
         }
         while !coming.is_over {
             let mut out = String::new();
-            match coming.attached.reader.next().await {
+            let Ok(next) = tokio::time::timeout(ping, coming.attached.reader.next()).await else {
+                // A sign of life, which is nothing in a page.
+                return Some((Ok(Bytes::from_static(b"\n")), coming));
+            };
+            match next {
                 Ok(Some(run)) => run.iter().for_each(|record| coming.take(record, &mut out)),
                 Ok(None) => coming.finish("", &mut out),
                 Err(_) => coming.finish("<p>The answer cannot be read any further now.</p>\n", &mut out),

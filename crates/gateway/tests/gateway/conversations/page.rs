@@ -4,6 +4,7 @@ use perennial_gateway::Key;
 use serde_json::json;
 
 use super::{rig, text, turns};
+use crate::native::Growing;
 use crate::rig::receive;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -38,6 +39,9 @@ async fn a_page_without_scripts_has_the_answer_in_the_one_response() {
         let plain = page.text().split("<noscript>\n").nth(1).unwrap().to_owned();
         assert!(plain.contains("the sea blue?"), "{path}: {plain}");
     }
+    // A model that is silent is no connection that is dead.
+    let mut silent = Growing::open(form("text=Why%3F").header("perennial-sim", "stall@headers")).await;
+    silent.until("<article class=\"plain answer prose\">\n\n\n").await;
     assert_eq!(receive(form("text=+")).await.status, 400);
     let foreign = receive(form("text=x").header("origin", "https://evil.example")).await;
     assert_eq!(foreign.status, 403);
