@@ -49,8 +49,10 @@ async fn answer(service: &Arc<Service>, id: &RequestId, request: Request) -> Res
     let on_disconnect = caller.on_disconnect(service.on_disconnect);
     let order = ordered(service, &head.headers, caller.owner.clone(), path, body, on_disconnect)?;
     let credential = service.access.credential(&head.headers);
-    let Begun { running, presence, opened, .. } =
+    let Begun { running, presence, kept, opened } =
         Live::begin(service, order, credential, caller.key.as_ref(), true)?;
+    // A log may take its time, and before it has the stream nobody can read it, however early it is opened.
+    kept.await.unwrap_or_else(|_| Err(gone()))?;
 
     // 5. What the upstream answers. Errors, and JSON that is no message, are passed on as they are; what cannot be an answer is none.
     let opened = tokio::time::timeout(service.clocks.early_open, opened);
@@ -59,7 +61,7 @@ async fn answer(service: &Arc<Service>, id: &RequestId, request: Request) -> Res
         Ok(Ok(Opened::Error(up, body))) => return Ok(named(error(&up, body), &running.id.to_string())),
         Ok(Ok(Opened::Other(answer))) => return other(*answer, wants_message),
         Ok(Ok(Opened::Refused(refusal))) => return Err(refusal),
-        Ok(Err(_)) => return Err(Refusal::new(500, ErrorKind::Api, "the stream ended without a word")),
+        Ok(Err(_)) => return Err(gone()),
         // Nothing yet, and proxies on the way lose patience. The client gets its stream; what fails in it is told there.
         Err(_) => Box::new(headers::early()),
     };
@@ -83,6 +85,10 @@ async fn answer(service: &Arc<Service>, id: &RequestId, request: Request) -> Res
         response
     };
     Ok(named(response, &running.id.to_string()))
+}
+
+fn gone() -> Refusal {
+    Refusal::new(500, ErrorKind::Api, "the stream ended without a word")
 }
 
 /// The path and the query that go up.

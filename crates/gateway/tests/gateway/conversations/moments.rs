@@ -1,6 +1,7 @@
 //! Moments of a turn that last for microseconds, in which somebody asks, or the process is killed.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use perennial_gateway::FetchPolicy;
 use perennial_log::{MemoryLog, MemoryOptions};
@@ -12,7 +13,7 @@ use super::gate::{Before, Gate, waited};
 use super::kill::{Home, House, call};
 use super::{client, is_open, rig, text, turn, turns};
 use crate::postgres::Postgres;
-use crate::rig::{receive, simulator};
+use crate::rig::{MODEL, question, quick, receive, simulator};
 
 /// From the turn's first row on it has the name of its stream, which the log has a moment later.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -65,6 +66,26 @@ async fn a_stream_whose_name_is_told_is_waited_for() {
     let read = waited(rig.call(Method::GET, &read), || rig.call(Method::GET, "/healthz"), refuse).await;
     assert_eq!(read.status, 404, "{}", read.text());
     assert_eq!(asked.await.unwrap().json()["assistant"]["state"], "failed");
+}
+
+/// However early an answer is opened, its stream is there by then.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_whose_answer_is_opened_early_waits_for_the_log() {
+    let gate = Gate::over(Arc::new(MemoryLog::new(MemoryOptions::default())));
+    let mut clocks = quick();
+    clocks.early_open = Duration::from_millis(1);
+    let rig = rig(|gateway| gateway.log(gate.clone()).clocks(clocks)).await;
+    for stream in [true, false] {
+        gate.shut(Before::Create);
+        let request = rig.post(&rig.gateway.url(), question(MODEL, stream).to_string(), "");
+        let answer = waited(request, || rig.call(Method::GET, "/healthz"), || gate.open()).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        assert!(
+            answer.text().contains(if stream { "message_stop" } else { "stop_reason" }),
+            "{}",
+            answer.text()
+        );
+    }
 }
 
 /// What a process before this one owes is begun in a moment: who stops it meanwhile stops what follows.
