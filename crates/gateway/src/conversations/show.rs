@@ -18,7 +18,7 @@ use crate::face::{self, Cursor, Face, FaceBody};
 use crate::headers;
 use crate::refusal::Refusal;
 use crate::service::Service;
-use crate::streams::{self, Attached, Query, attach};
+use crate::streams::{self, Attach, Attached, Query, attach};
 
 /// What is said of an answer that is in the log and not in the history.
 const UNWRITTEN: &str = "the answer has ended, and the gateway's history does not take it at present: it is whole in its stream, and is written when that is possible";
@@ -92,9 +92,16 @@ pub(super) async fn text(
     id: &str,
 ) -> Result<Response, Refusal> {
     let (conversation, turns) = whole(conversations, id).await?;
-    if let Some(stream) = conversation.live.as_deref().and_then(|stream| stream.parse::<StreamId>().ok()) {
-        let Attached { reader, shelf, presence } =
-            attach(service, stream, After::Start).await.map_err(|refused| refused.refusal())?;
+    let live = conversation.live.as_deref().and_then(|stream| stream.parse::<StreamId>().ok());
+    let attached = match live {
+        Some(stream) => match attach(service, stream, After::Start).await {
+            // Another gateway's, or nobody's any more: there is nothing of it here.
+            Err(Attach::Log(error)) if error.is_not_found() || error.is_gone() => None,
+            attached => Some((stream, attached.map_err(|refused| refused.refusal())?)),
+        },
+        None => None,
+    };
+    if let Some((stream, Attached { reader, shelf, presence })) = attached {
         let body = FaceBody::new(Cursor::new(reader, None), Face::Text, shelf, service.clocks.ping, presence);
         let mut response = Response::new(Body::new(body));
         *response.headers_mut() = face::growing(Face::Text);

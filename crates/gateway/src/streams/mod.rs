@@ -17,7 +17,7 @@ mod timeline;
 mod ws;
 
 pub(crate) use self::create::create;
-pub(crate) use self::events::{Attached, COME_BACK, attach, events};
+pub(crate) use self::events::{Attach, Attached, COME_BACK, attach, events};
 pub(crate) use self::idempotency::IdempotencyKeys;
 pub(crate) use self::links::link;
 pub(crate) use self::list::list;

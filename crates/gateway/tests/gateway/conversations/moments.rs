@@ -192,6 +192,9 @@ async fn never_written(mut house: House) {
     let answer = state(&home, "Third?").await;
     let expected = if house.history.is_some() { "running" } else { "interrupted" };
     assert_eq!(answer["state"], expected, "{answer:#}");
+    // Who takes only text is given what there is.
+    let plain = client().get(format!("{}{path}?format=text", home.url()));
+    assert_eq!(receive(plain).await.status, 200);
     home.kill().await;
     house.place = "here";
     let home = house.start(true).await;
