@@ -265,7 +265,7 @@ impl Generation {
             {
                 self.service.metrics.upstream_cancelled();
             }
-            return self.halted(asked, intake, halt).await;
+            return Box::pin(self.halted(asked, intake, halt)).await;
         }
     }
 

@@ -146,6 +146,8 @@ impl Generation {
     }
 
     /// Makes the stream, from the request to its last record; without one, from what a process before this one left in the log.
+    ///
+    /// What most streams never come to stands in boxes of its own, made when it is needed: as part of this it would be room that every stream holds while it runs.
     pub(crate) async fn run(mut self, order: Option<Order>) {
         let mut ask = match order {
             Some(order) => {
@@ -153,7 +155,7 @@ impl Generation {
                 self.course.cache_key = fallback::cache_key(&self.service, &order);
                 Box::new(Ask::new(order))
             }
-            None => match self.go_on().await {
+            None => match Box::pin(self.go_on()).await {
                 Some(ask) => ask,
                 None => return,
             },
@@ -163,8 +165,8 @@ impl Generation {
             // 1. Whose turn it is: the next upstream that has the model and is not known to be down, as soon as it may be asked.
             let (upstream, permit) = match self.turn(ask.order.model.as_deref()).await {
                 Turn::Ask(upstream, permit) => (upstream, permit),
-                Turn::Stop(cut) => return self.stop(cut).await,
-                Turn::Nobody(until) => return self.nobody(&ask, until).await,
+                Turn::Stop(cut) => return Box::pin(self.stop(cut)).await,
+                Turn::Nobody(until) => return Box::pin(self.nobody(&ask, until)).await,
             };
             self.course.attempts += 1;
             let name = self.service.fleet.name(upstream);
@@ -175,7 +177,7 @@ impl Generation {
                 Done::Ended => return,
                 Done::Stopped(cut) => {
                     self.bill(&asked, Over::Begun(bill::by(cut))).await;
-                    return self.stop(cut).await;
+                    return Box::pin(self.stop(cut)).await;
                 }
                 Done::Failed(failure) => failure,
             };
@@ -184,12 +186,12 @@ impl Generation {
             let mut note = asked.note(Some(&failure));
             self.bill(&asked, Over::of(&failure)).await;
             if let Err(because) = self.may_try_again(&failure, &asked, ask.order.model.as_deref()) {
-                return self.give_up(&ask, failure, note, &because).await;
+                return Box::pin(self.give_up(&ask, failure, note, &because)).await;
             }
             self.service.metrics.retry(&failure.word());
             if self.course.heard {
                 drop(asked);
-                ask = match self.mend(failure, note).await {
+                ask = match Box::pin(self.mend(failure, note)).await {
                     Some(ask) => ask,
                     None => return,
                 };
@@ -203,7 +205,8 @@ impl Generation {
                 && let Err(denied) = reservation.renew(&Price::of(&ask.body()))
             {
                 let failure = Failure::Refused(Refusal::of_denied(&denied), Why::Lasting);
-                return self.give_up(&ask, failure, AttemptNote::default(), denied.message()).await;
+                let (note, because) = (AttemptNote::default(), denied.message());
+                return Box::pin(self.give_up(&ask, failure, note, because)).await;
             }
         }
     }
