@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { startGateway } from "../faces/gateway.mjs";
+import { neverMade, startGateway } from "../faces/gateway.mjs";
 import { startProxy } from "../faces/proxy.mjs";
 import { PLAIN, ask, done, folder, grown, open, over, rig, settled, shown } from "./rig.mjs";
 
@@ -166,6 +166,30 @@ describe("whoever asks gets an answer", { concurrency: 3 }, () => {
     const workers = targetInfos.filter(({ type, url }) => type === "shared_worker" && url.startsWith(proxy.url));
     assert.equal(workers.length, 1);
     await devtools.send("Target.closeTarget", { targetId: workers[0].targetId });
+    assert.equal(await over(page), "completed");
+    assert.equal(await copied(page), await reference(page));
+    await done(page);
+  });
+
+  test("an answer that is begun anew is shown, and nothing more is said of the first time", async () => {
+    const page = await open(stage, { orders: ANSWER, settings: PLAIN });
+    // As a page has it whose gateway was killed before the stream was written.
+    const other = neverMade();
+    await page.route(/\/turns$/, async (route) => {
+      const said = await route.fetch();
+      await route.fulfill({ response: said, body: (await said.text()).replace(/strm_[0-9a-f]+/, other) });
+    });
+    await page.route(/\/v1\/conversations\/conv_[0-9a-f]+$/, async (route) => {
+      const said = await route.fetch();
+      await route.fulfill({ response: said, body: (await said.text()).replaceAll(/strm_[0-9a-f]+/g, other) });
+    });
+    await ask(page, "Tell me about rivers");
+    await page.waitForSelector(".turn.assistant .trouble");
+    await page.unroute(/\/v1\/conversations\/conv_[0-9a-f]+$/);
+    const id = new URL(page.url()).pathname.split("/").at(-1);
+    await page.evaluate((id) => fetch(`/v1/conversations/${id}`, { method: "PATCH", body: JSON.stringify({ title: "Rivers" }) }), id);
+    await grown(page, 20);
+    assert.equal(await page.locator(".turn.assistant .trouble").count(), 0);
     assert.equal(await over(page), "completed");
     assert.equal(await copied(page), await reference(page));
     await done(page);

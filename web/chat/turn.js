@@ -125,6 +125,9 @@ export class AssistantTurn {
     this.#leave();
     this.#stream = stream;
     this.state = "running";
+    // What was said of one before it, which was never begun.
+    this.#ending = null;
+    this.#end();
     // The name says when it was made.
     const made = Number.parseInt(stream.slice(5, 17), 16);
     this.#asked = Math.min(made || Date.now(), Date.now());
