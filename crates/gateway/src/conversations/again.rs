@@ -68,7 +68,7 @@ async fn asked(
     });
     let (turn, is_repeated) = made.await?;
     let status = if is_repeated { StatusCode::OK } else { StatusCode::CREATED };
-    Ok(json(status, &Shown { assistant: shown::turn(&turn, false) }))
+    Ok(json(status, &Shown { assistant: shown::turn(&turn) }))
 }
 
 #[expect(clippy::too_many_arguments, reason = "each is a part of one request")]

@@ -121,6 +121,14 @@ impl Rooms {
     }
 }
 
+/// What takes a processor for long is done beside the lanes, whose streams would wait for it.
+async fn beside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Refusal> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|_| {
+        Refusal::new(500, ErrorKind::Api, "this could not be made, which is a fault of the gateway's")
+    })
+}
+
 /// Who asks, and what is theirs.
 struct Visit {
     rooms: Arc<Rooms>,

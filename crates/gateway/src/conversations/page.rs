@@ -24,7 +24,7 @@ use super::ask::Ask;
 use super::growing::Growing;
 use super::settings::USUAL_MODEL;
 use super::turns::{Question, asked};
-use super::{Visit, answered, refused, show};
+use super::{Visit, answered, beside, refused, show};
 use crate::record::Ending;
 use crate::refusal::Refusal;
 use crate::service::Service;
@@ -69,10 +69,12 @@ pub(crate) async fn conversation(
         let Ok((conversation, turns)) = show::whole(&conversations, &id).await else {
             return web::chat(&headers);
         };
-        let mut out = String::new();
-        for turn in show::shown_branch(&turns, conversation.head.as_deref()) {
-            out.push_str(&written(turn));
-        }
+        let head = conversation.head;
+        let written = beside(move || {
+            let branch = show::shown_branch(&turns, head.as_deref());
+            branch.into_iter().map(written).collect::<String>()
+        });
+        let Ok(mut out) = written.await else { return web::chat(&headers) };
         if conversation.live.is_some() {
             out.push_str("<p>The answer is still coming; load this page again to see it.</p>\n");
         }

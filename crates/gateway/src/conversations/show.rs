@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use serde_json::value::RawValue;
 
-use super::{Visit, answered, refused, shown};
+use super::{Visit, answered, beside, refused, shown};
 use crate::face::{self, Cursor, Face, FaceBody};
 use crate::headers;
 use crate::refusal::Refusal;
@@ -56,7 +56,11 @@ pub(crate) async fn show(
                 turn.error = Json::of(&json!({"type": "api_error", "message": UNWRITTEN})).ok();
             }
         }
-        let turns = Turns { turns: turns.iter().map(|turn| shown::turn(turn, tape)).collect() };
+        let turns = match tape {
+            true => beside(move || turns.iter().map(shown::taped).collect()).await?,
+            false => turns.iter().map(shown::turn).collect(),
+        };
+        let turns = Turns { turns };
         let mut body = serde_json::to_string(&conversation).unwrap_or_default();
         // Both are objects, and the first has members.
         body.truncate(body.len().saturating_sub(1));

@@ -5,16 +5,20 @@ use perennial_markdown::{Settings, Tape, batch};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-/// A turn; with `tape` what the markdown of an answer renders to stands beside its text.
-pub(super) fn turn(turn: &Turn, tape: bool) -> Box<RawValue> {
+/// A turn.
+pub(super) fn turn(turn: &Turn) -> Box<RawValue> {
+    serde_json::value::to_raw_value(turn).unwrap_or_default()
+}
+
+/// A turn; what the markdown of an answer renders to stands beside its text.
+pub(super) fn taped(turn: &Turn) -> Box<RawValue> {
     let mut shown = turn.clone();
-    if tape
-        && turn.role == Role::Assistant
+    if turn.role == Role::Assistant
         && let Some(content) = with_tapes(&turn.content)
     {
         shown.content = content;
     }
-    serde_json::value::to_raw_value(&shown).unwrap_or_default()
+    self::turn(&shown)
 }
 
 /// What is looked at of a block.

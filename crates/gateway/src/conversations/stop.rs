@@ -54,7 +54,7 @@ pub(crate) async fn stop(
                 conversations.turn(&turn.id).await.map_err(|error| refused(&error))
             })
             .await?;
-        Ok(json(StatusCode::OK, &Shown { turn: shown::turn(&stopped, false) }))
+        Ok(json(StatusCode::OK, &Shown { turn: shown::turn(&stopped) }))
     })
     .await
 }

@@ -80,8 +80,7 @@ pub(crate) async fn create(
         let ask = Ask::of(&service, &caller, &head.headers);
         let made = asked(&service, &rooms, conversations, id, ask, question).await?;
         let status = if made.is_repeated { StatusCode::OK } else { StatusCode::CREATED };
-        let shown =
-            Shown { user: shown::turn(&made.user, false), assistant: shown::turn(&made.assistant, false) };
+        let shown = Shown { user: shown::turn(&made.user), assistant: shown::turn(&made.assistant) };
         Ok(json(status, &shown))
     })
     .await

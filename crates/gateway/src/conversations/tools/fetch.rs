@@ -86,8 +86,10 @@ pub(super) async fn fetch(policy: &FetchPolicy, address: &str) -> Given {
 
 async fn get(policy: &FetchPolicy, address: &str) -> Given {
     let mut url = policy.check(address)?;
-    let client = Client::builder().redirect(Policy::none()).no_proxy().build();
-    let client = client.map_err(|_| "Nothing can be fetched at the moment.".to_owned())?;
+    // It reads the system's certificates from the disk.
+    let client =
+        tokio::task::spawn_blocking(|| Client::builder().redirect(Policy::none()).no_proxy().build()).await;
+    let client = client.ok().and_then(Result::ok).ok_or("Nothing can be fetched at the moment.")?;
     for _ in 0..=MAX_REDIRECTS {
         let answer = client.get(url.clone()).header("accept", "text/*, application/json").send().await;
         let answer = answer.map_err(|_| "The host cannot be reached.".to_owned())?;

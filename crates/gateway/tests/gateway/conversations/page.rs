@@ -1,11 +1,16 @@
 //! Pages that the gateway makes, and what pages need.
 
-use perennial_gateway::Key;
+use futures_util::FutureExt as _;
+use perennial_gateway::{FetchPolicy, Key};
+use perennial_sim::Scenario;
+use reqwest::Method;
 use serde_json::json;
+use tokio::net::TcpListener;
 
-use super::{rig, text, turns};
+use super::gate::waited;
+use super::{rig, rig_with, text, turns};
 use crate::native::Growing;
-use crate::rig::receive;
+use crate::rig::{PATIENCE, receive, simulator};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_page_without_scripts_has_the_answer_in_the_one_response() {
@@ -63,4 +68,46 @@ async fn a_session_says_what_pages_need() {
             .any(|model| model["id"].as_str().unwrap().contains("claude"))
     );
     assert!(session["tools"].as_array().unwrap().iter().any(|tool| tool["name"] == "calculator"));
+}
+
+/// A lane serves many streams: what is rendered of a conversation at once, and what reads files, is done beside it.
+#[test]
+fn what_takes_long_keeps_no_stream_waiting() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(1).build();
+    runtime.unwrap().block_on(async {
+        let page = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let host = page.local_addr().unwrap().to_string();
+        let call = format!("tools = [{{ name = \"fetch\", input = {{ url = \"http://{host}/\" }} }}]");
+        let steps = format!("[[step]]\ntext = \"**Words**\"\n[[step]]\n{call}\n");
+        let sim = simulator().scenario(Scenario::parse(&steps).unwrap());
+        let rig = rig_with(sim, |gateway| gateway.fetch(FetchPolicy::of([host]))).await;
+        let id = rig.talk(json!({"settings": {"tools": ["fetch"]}})).await;
+        rig.tell(&id, json!({"content": "Why?"}), "").await;
+        rig.over(&id).await;
+        // The one thread for what takes long has something else to do.
+        let busy = || {
+            let (over, wait) = std::sync::mpsc::channel::<()>();
+            tokio::task::spawn_blocking(move || wait.recv());
+            move || drop(over)
+        };
+        let other = || rig.call(Method::GET, "/healthz");
+        let tape = rig.call(Method::GET, &format!("/v1/conversations/{id}?format=tape"));
+        let tape = waited(tape, other, busy()).await;
+        assert!(tape.text().contains("\"tape\""), "{}", tape.text());
+        let plain = rig.call(Method::GET, &format!("/c/{id}")).header("accept", "text/html");
+        assert!(waited(plain, other, busy()).await.text().contains("<strong>Words</strong>"));
+        let over = busy();
+        rig.tell(&id, json!({"content": "Look there."}), "").await;
+        tokio::select! {
+            biased;
+            _ = page.accept() => panic!("it is fetched by what has been read on the lane"),
+            _ = rig.once(&id, |shown| turns(shown).iter().any(|turn| turn["stop_reason"] == "tool_use")) => {}
+        }
+        for _ in 0..30 {
+            receive(other()).await;
+        }
+        assert!(page.accept().now_or_never().is_none());
+        over();
+        tokio::time::timeout(PATIENCE, page.accept()).await.expect("it is fetched").unwrap();
+    });
 }
