@@ -138,12 +138,11 @@ impl Generation {
             };
         }
         if headers::kind(&head.headers) != headers::Kind::Events {
-            return self.other_answer(asked, head, body, &id).await;
+            return Box::pin(self.other_answer(asked, head, body, &id)).await;
         }
 
         // 3. Read it to its end, append what comes. From here on the log has what there is; of the request nothing is needed.
-        let mut note = asked.note(None);
-        note.status = Some(head.status.as_u16());
+        let begun = AttemptNote { status: Some(head.status.as_u16()), ..asked.note(None) }.entry();
         let joining = ask.joining.take();
         ask.forget();
         self.course.heard = true;
@@ -152,7 +151,7 @@ impl Generation {
             self.course.id = id;
         }
         self.tell(Opened::Stream(Box::new(head)));
-        self.read(asked, body, note.entry(), joining).await
+        self.read(asked, body, begun, joining).await
     }
 
     /// An error of the upstream: its words, if they come whole.

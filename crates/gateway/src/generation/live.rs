@@ -111,6 +111,7 @@ impl Live {
         let running = Arc::clone(&place.running);
         // The first is within any limit.
         let presence = if has_reader { running.enter(MaxReaders(usize::MAX)) } else { None };
+        let order = Box::new(order);
         let (tell_kept, kept) = oneshot::channel();
         let (tell_opened, opened) = oneshot::channel();
         service.live.tasks.spawn(async move {

@@ -125,7 +125,7 @@ impl Generation {
         credential: HeaderMap,
         reservation: Option<Reservation>,
         opened: Option<oneshot::Sender<Opened>>,
-    ) -> Self {
+    ) -> Box<Self> {
         let (service, running) = (Arc::clone(place.service()), Arc::clone(place.running()));
         let absence = Absence::new(Arc::clone(&running), &service);
         let course = Course {
@@ -142,18 +142,18 @@ impl Generation {
             guard: Guard::Off,
             broken: None,
         };
-        Self { service, running, writer, absence, _place: place, course }
+        Box::new(Self { service, running, writer, absence, _place: place, course })
     }
 
     /// Makes the stream, from the request to its last record; without one, from what a process before this one left in the log.
     ///
     /// What most streams never come to stands in boxes of its own, made when it is needed: as part of this it would be room that every stream holds while it runs.
-    pub(crate) async fn run(mut self, order: Option<Order>) {
+    pub(crate) async fn run(mut self: Box<Self>, order: Option<Box<Order>>) {
         let mut ask = match order {
             Some(order) => {
                 self.service.retries.request();
                 self.course.cache_key = fallback::cache_key(&self.service, &order);
-                Box::new(Ask::new(order))
+                Box::new(Ask::new(*order))
             }
             None => match Box::pin(self.go_on()).await {
                 Some(ask) => ask,
@@ -176,7 +176,7 @@ impl Generation {
             let failure = match Box::pin(self.attempt(&mut asked, &mut ask)).await {
                 Done::Ended => return,
                 Done::Stopped(cut) => {
-                    self.bill(&asked, Over::Begun(bill::by(cut))).await;
+                    Box::pin(self.bill(&asked, Over::Begun(bill::by(cut)))).await;
                     return Box::pin(self.stop(cut)).await;
                 }
                 Done::Failed(failure) => failure,
@@ -184,7 +184,7 @@ impl Generation {
 
             // 3. What next. Where readers have nothing of the answer the same is asked again; else what the log has decides.
             let mut note = asked.note(Some(&failure));
-            self.bill(&asked, Over::of(&failure)).await;
+            Box::pin(self.bill(&asked, Over::of(&failure))).await;
             if let Err(because) = self.may_try_again(&failure, &asked, ask.order.model.as_deref()) {
                 return Box::pin(self.give_up(&ask, failure, note, &because)).await;
             }
@@ -197,7 +197,7 @@ impl Generation {
                 };
             } else {
                 note.next = Some(Next::Retry);
-                if self.append(&[note.entry()]).await.is_err() {
+                if Box::pin(self.append(&[note.entry()])).await.is_err() {
                     return;
                 }
             }
