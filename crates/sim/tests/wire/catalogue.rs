@@ -20,14 +20,21 @@ fn question() -> Value {
     })
 }
 
-async fn meet(handle: &Handle, named: &Named) -> Seen {
+async fn meet(handle: &Handle, named: &Named, healthy: &Seen) -> Seen {
     let orders = format!("named={}", named.name);
     let headers = [("perennial-sim", orders.as_str())];
-    let quiet = match (named.expect, named.name) {
-        (Expect::Overdue, _) | (_, "open-after-stop" | "drip") => QUIET,
-        _ => PATIENCE,
+    let mut raw = Raw::post(handle, "/v1/messages", &question(), &headers).await;
+    // How much comes before the silence; nothing, not even a head, where there is no number.
+    let (expected, quiet) = match named.name {
+        "silence-after-headers" => (Some(0), QUIET),
+        "stall-mid-text" | "ping-stall-mid-text" => (Some(first(healthy, 6).len()), QUIET),
+        "stall-mid-event" => (Some(1_200), QUIET),
+        "open-after-stop" => (Some(healthy.body.len()), QUIET),
+        "drip" => (Some(first(healthy, 3).len()), QUIET),
+        _ if named.expect == Expect::Overdue => (None, QUIET),
+        _ => (None, PATIENCE),
     };
-    Raw::post(handle, "/v1/messages", &question(), &headers).await.read(quiet).await
+    raw.read_on(expected, quiet).await
 }
 
 #[tokio::test]
@@ -42,14 +49,14 @@ async fn every_fault_of_the_catalogue_does_what_it_promises() {
     );
     for named in Fault::catalogue() {
         let begun = Instant::now();
-        let seen = meet(&handle, named).await;
+        let seen = meet(&handle, named, &healthy).await;
         check(named, &seen, &healthy, begun.elapsed());
         if named.expect == Expect::Retried {
             let times = named.faults().unwrap().clauses[0].times.unwrap();
             for _ in 1..times {
-                check(named, &meet(&handle, named).await, &healthy, Duration::ZERO);
+                check(named, &meet(&handle, named, &healthy).await, &healthy, Duration::ZERO);
             }
-            let again = meet(&handle, named).await;
+            let again = meet(&handle, named, &healthy).await;
             assert!(again.body == healthy.body && again.end == End::Complete, "{}: then well", named.name);
         }
     }
@@ -174,7 +181,16 @@ fn check(named: &Named, seen: &Seen, healthy: &Seen, took: Duration) {
         "end-mid-event" => same(&whole[..1_200], End::Complete),
         "end-before-stop" => same(without_stop, End::Complete),
         "silence-after-headers" => same("", End::Open),
-        "stall-mid-text" | "ping-stall-mid-text" => same(&first(healthy, 6), End::Open),
+        "stall-mid-text" => same(&first(healthy, 6), End::Open),
+        // One ping a second, however long this took.
+        "ping-stall-mid-text" => {
+            let pings = text.strip_prefix(&first(healthy, 6)).unwrap_or_else(|| panic!("{name}: {text}"));
+            assert!(
+                pings.split("\n\n").all(|ping| ping.is_empty() || ping.starts_with("event: ping\n")),
+                "{name}: {pings}"
+            );
+            assert_eq!((seen.status, seen.end), (200, End::Open), "{name}");
+        }
         "stall-mid-event" => same(&whole[..1_200], End::Open),
         "short-stall" => {
             same(&whole, End::Complete);
@@ -270,7 +286,11 @@ fn check(named: &Named, seen: &Seen, healthy: &Seen, took: Duration) {
             assert_eq!(data[data.len() - 2]["delta"]["stop_reason"], "moonrise");
             assert_eq!(seen.answer(), healthy.answer());
         }
-        "drip" => same(&first(healthy, 3), End::Open),
+        // One token a second, however long this took.
+        "drip" => {
+            assert!(text.starts_with(&first(healthy, 3)) && whole.starts_with(&text), "{name}: {text}");
+            assert_eq!((seen.status, seen.end), (200, End::Open), "{name}");
+        }
         "repetition" => {
             let deltas =
                 |seen: &Seen| seen.names().iter().filter(|name| *name == "content_block_delta").count();

@@ -1,4 +1,6 @@
-//! The journal knows within milliseconds that a client left, in every phase, and what it had been sent by then.
+//! The journal knows at once that a client left, in every phase, and what it had been sent by then.
+//!
+//! Nothing is due while these tests wait: not the next token for a quarter of an hour, and no ping at all. So whatever notices is the connection.
 
 use std::time::Duration;
 
@@ -8,9 +10,6 @@ use tokio::time::{Instant, timeout};
 
 use crate::raw::{PATIENCE, Raw, hello, instant, post, quick};
 
-/// Far above what it takes (about a millisecond) so that a busy machine does not matter, far below any timer.
-const SOON: Duration = Duration::from_secs(1);
-
 async fn left(handle: &Handle, raw: Raw, reset: bool) -> Entry {
     let begun = Instant::now();
     if reset {
@@ -19,7 +18,7 @@ async fn left(handle: &Handle, raw: Raw, reset: bool) -> Entry {
         drop(raw);
     }
     let entry = timeout(PATIENCE, handle.journal().wait_for(Entry::is_over)).await.expect("nobody noticed");
-    assert!(begun.elapsed() < SOON, "{:?}", begun.elapsed());
+    println!("noticed after {:?}", begun.elapsed());
     assert_eq!(entry.outcome, Outcome::ClientLeft);
     assert!(entry.ended_ms.is_some());
     entry
@@ -30,7 +29,7 @@ async fn in_every_phase_by_fin_and_by_rst() {
     for reset in [false, true] {
         for (orders, seen, phase) in [
             ("stall@headers", "", Phase::BeforeHeaders),
-            ("ttft=60s", "", Phase::BeforeHeaders),
+            ("ttft=3600s", "", Phase::BeforeHeaders),
             ("stall@event=0", "text/event-stream", Phase::BeforeContent),
             ("stall@event=1", "message_start", Phase::BeforeContent),
             ("stall@event=4", "text_delta", Phase::Content),
@@ -38,8 +37,9 @@ async fn in_every_phase_by_fin_and_by_rst() {
             ("stall@byte=1000", "content_block_start", Phase::Content),
         ] {
             let handle = instant().await;
+            let orders = format!("{orders}; ping=never");
             let mut raw =
-                Raw::post(&handle, "/v1/messages", &hello(true), &[("perennial-sim", orders)]).await;
+                Raw::post(&handle, "/v1/messages", &hello(true), &[("perennial-sim", &orders)]).await;
             if seen.is_empty() {
                 handle.journal().wait_for(|entry| entry.phase == Phase::BeforeHeaders).await;
             } else {
@@ -71,16 +71,14 @@ async fn while_the_request_is_still_being_sent() {
     request.truncate(request.len() - 10);
     let raw = Raw::send(&handle, &request).await;
     handle.journal().wait_for(|entry| entry.phase == Phase::Request).await;
-    let begun = Instant::now();
     drop(raw);
-    let entry = timeout(PATIENCE, handle.journal().wait_for(Entry::is_over)).await.unwrap();
-    assert!(begun.elapsed() < SOON);
+    let entry = timeout(PATIENCE, handle.journal().wait_for(Entry::is_over)).await.expect("nobody noticed");
     assert_eq!(entry.phase, Phase::Request);
 }
 
 #[tokio::test]
 async fn while_a_folded_answer_is_being_made() {
-    let handle = quick().orders("tps=1").spawn().await.unwrap();
+    let handle = quick().orders("tps=0.001").spawn().await.unwrap();
     let raw = Raw::post(&handle, "/v1/messages", &hello(false), &[]).await;
     handle.journal().wait_for(|entry| entry.phase == Phase::BeforeHeaders).await;
     let entry = left(&handle, raw, false).await;
@@ -92,7 +90,8 @@ async fn what_was_sent_until_then_is_billed_and_no_more() {
     let handle = instant().await;
     let mut body = hello(true);
     body["model"] = json!("bench:deltas=1000,chars=5");
-    let mut raw = Raw::post(&handle, "/v1/messages", &body, &[("perennial-sim", "stall@event=13")]).await;
+    let mut raw =
+        Raw::post(&handle, "/v1/messages", &body, &[("perennial-sim", "stall@event=13; ping=never")]).await;
     raw.read_until("message_start").await;
     handle.journal().wait_for(|entry| entry.events == 13).await;
     let entry = left(&handle, raw, false).await;
@@ -117,6 +116,7 @@ async fn a_client_that_does_not_read_is_waited_for_and_not_sent_more() {
     let mut body = hello(true);
     body["model"] = json!("bench:deltas=2000000,chars=12");
     let raw = Raw::post(&handle, "/v1/messages", &body, &[]).await;
+    handle.journal().wait_for(|entry| entry.events > 0).await;
     // The buffers of the kernel and of one connection fill, then nothing more is generated.
     let mut before = u64::MAX;
     loop {

@@ -1,11 +1,11 @@
-//! Waits are as ordered. Only lower bounds are asserted tightly: a busy machine may always be slower.
+//! Waits are as ordered. Only lower bounds are asserted tightly: a busy machine may always be slower. (What is computed of a wait, and no more, is a unit test.)
 
 use std::time::Duration;
 
 use serde_json::json;
 use tokio::time::Instant;
 
-use crate::raw::{Raw, ask, hello, instant};
+use crate::raw::{PATIENCE, Raw, ask, hello, instant};
 
 #[tokio::test]
 async fn tokens_come_at_the_rate_asked_for() {
@@ -19,7 +19,8 @@ async fn tokens_come_at_the_rate_asked_for() {
         assert_eq!(seen.names().len(), 46);
         // Forty tokens at eighty per second; a burst may bring the last ones early.
         assert!(took > Duration::from_millis(380), "{orders}: {took:?}");
-        assert!(took < Duration::from_secs(5), "{orders}: {took:?}");
+        // Half a second is ordered: what took seconds for milliseconds would be seen.
+        assert!(took < PATIENCE, "{orders}: {took:?}");
     }
 }
 
@@ -49,10 +50,12 @@ async fn silence_is_pinged_at_the_interval_asked_for() {
         assert_eq!(entry.bytes, seen.body.len() as u64);
     }
     // A pace that is slow is pinged as well, between its own events.
-    let mut body = hello(true);
-    body["model"] = json!("bench:deltas=2,chars=5,gap_us=200000");
-    let seen = ask(&handle, &body, "ping=60ms").await;
-    assert!(seen.names().iter().filter(|name| *name == "ping").count() >= 4, "{}", seen.text());
+    let orders = [("perennial-sim", "drip=0.001; ping=60ms")];
+    let mut raw = Raw::post(&handle, "/v1/messages", &hello(true), &orders).await;
+    for _ in 0..4 {
+        raw.read_until("event: ping").await;
+    }
+    assert!(handle.journal().entries()[0].silent_pings >= 3);
 }
 
 #[tokio::test]

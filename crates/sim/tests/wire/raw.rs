@@ -8,8 +8,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-/// No test waits longer for one thing.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+/// No test waits longer for one thing, and a machine that stands still for a while does not make one fail.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A simulator without waits.
 pub(crate) async fn instant() -> Handle {
@@ -116,6 +116,11 @@ impl Raw {
 
     /// Reads until the response is complete, the connection ends, or nothing comes for `quiet`.
     pub(crate) async fn read(&mut self, quiet: Duration) -> Seen {
+        self.read_on(None, quiet).await
+    }
+
+    /// The same, but silence counts only after a body of `expected` bytes: until then a machine may take its time.
+    pub(crate) async fn read_on(&mut self, expected: Option<usize>, quiet: Duration) -> Seen {
         let mut bytes = Vec::new();
         let mut reads = Vec::new();
         let mut piece = vec![0; 64 * 1024];
@@ -123,7 +128,9 @@ impl Raw {
             if complete(&bytes) {
                 break End::Complete;
             }
-            match timeout(quiet, self.socket.read(&mut piece)).await {
+            let late =
+                expected.is_some_and(|expected| body_length(&bytes).is_none_or(|there| there < expected));
+            match timeout(if late { PATIENCE } else { quiet }, self.socket.read(&mut piece)).await {
                 Err(_) => break End::Open,
                 Ok(Ok(0)) => break End::Fin,
                 Ok(Ok(length)) => {
@@ -211,6 +218,12 @@ fn complete(bytes: &[u8]) -> bool {
     }
     let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse::<usize>().ok());
     length.is_some_and(|length| rest.len() >= length)
+}
+
+/// How much of a body in chunks there is; `None` before its head has ended.
+fn body_length(bytes: &[u8]) -> Option<usize> {
+    let head = bytes.windows(4).position(|window| window == b"\r\n\r\n")?;
+    Some(dechunked(&bytes[head + 4..]).0.len())
 }
 
 /// The data of the chunks, whether the last one was there, and how many came before it.
