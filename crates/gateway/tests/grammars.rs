@@ -57,7 +57,7 @@ async fn the_first_block_of_code_waits_for_no_grammars() {
     let gateway = Gateway::builder("http://127.0.0.1:9").build().unwrap().spawn().await.unwrap();
     let took = tokio::task::spawn_blocking(move || {
         loop {
-            let line = heard.recv_timeout(Duration::from_secs(20)).expect("the grammars are loaded");
+            let line = heard.recv_timeout(Duration::from_secs(120)).expect("the grammars are loaded");
             if let Some((_, took)) = line.split_once("took_ms=") {
                 return Duration::from_millis(took.trim().parse().unwrap());
             }

@@ -1,4 +1,6 @@
 //! A client that leaves takes its upstream along, in every phase.
+//!
+//! No clock rings and nobody pings: who notices does because the connection is gone, or never.
 
 use std::time::Duration;
 
@@ -9,14 +11,8 @@ use tokio::time::Instant;
 
 use crate::rig::{MODEL, PATIENCE, Rig, question, quick, simulator};
 
-/// A loaded machine takes longer than the few milliseconds that this takes; what must not happen is that a clock decides.
-const AT_ONCE: Duration = Duration::from_millis(500);
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_upstream_is_closed_as_soon_as_the_client_is_gone() {
-    // Clocks that would be seen.
-    let mut clocks = quick();
-    clocks.ping = Duration::from_secs(10);
     for (orders, stream, phase) in [
         ("stall@headers", true, Phase::BeforeHeaders),
         ("stall@headers", false, Phase::BeforeHeaders),
@@ -27,10 +23,10 @@ async fn the_upstream_is_closed_as_soon_as_the_client_is_gone() {
         ("pace=instant,tps=40,tokens=3000", true, Phase::Content),
         ("pace=instant,tps=40,tokens=3000", false, Phase::Content),
     ] {
-        let rig = Rig::with(simulator(), |gateway| gateway.clocks(clocks)).await;
+        let rig = Rig::new().await;
         let mut question = question(MODEL, stream);
         question["max_tokens"] = 4000.into();
-        let request = rig.post(&rig.gateway.url(), question.to_string(), orders);
+        let request = rig.post(&rig.gateway.url(), question.to_string(), &format!("{orders}; ping=never"));
         let client = tokio::spawn(async move {
             let response = request.send().await.unwrap();
             drop(response.bytes().await);
@@ -45,7 +41,6 @@ async fn the_upstream_is_closed_as_soon_as_the_client_is_gone() {
         let took = left.elapsed();
         println!("{orders}, stream {stream}: upstream closed after {took:?}");
         assert_eq!((entry.outcome, entry.phase), (Outcome::ClientLeft, phase), "{orders}");
-        assert!(took < AT_ONCE, "{orders}: {took:?}");
     }
 }
 
@@ -85,12 +80,11 @@ async fn a_client_that_takes_nothing_is_given_up() {
 /// What a client sent beyond its request, a line end or the next request, must not hide that it left.
 #[tokio::test]
 async fn a_client_that_said_too_much_is_missed_all_the_same() {
-    // No ping that would find out.
-    let rig = Rig::with(simulator(), |gateway| gateway).await;
+    let rig = Rig::new().await;
     let body = question(MODEL, true).to_string();
     for orders in ["stall@headers", "stall@event=6"] {
         let request = format!(
-            "POST /v1/messages HTTP/1.1\r\nhost: localhost\r\nx-api-key: k\r\nanthropic-version: 2026-10-21\r\nperennial-sim: {orders}\r\ncontent-length: {}\r\n\r\n{body}",
+            "POST /v1/messages HTTP/1.1\r\nhost: localhost\r\nx-api-key: k\r\nanthropic-version: 2026-10-21\r\nperennial-sim: {orders}; ping=never\r\ncontent-length: {}\r\n\r\n{body}",
             body.len()
         );
         for more in ["\r\n", "GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n"] {
@@ -104,7 +98,7 @@ async fn a_client_that_said_too_much_is_missed_all_the_same() {
             let over = rig.sim.journal().wait_for(perennial_sim::Entry::is_over);
             let entry = tokio::time::timeout(PATIENCE, over).await.expect("the upstream is closed");
             assert_eq!(entry.outcome, Outcome::ClientLeft, "{orders} {more:?}");
-            assert!(left.elapsed() < AT_ONCE, "{orders} {more:?}: {:?}", left.elapsed());
+            println!("{orders} {more:?}: upstream closed after {:?}", left.elapsed());
         }
     }
 }

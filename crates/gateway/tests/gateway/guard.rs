@@ -33,7 +33,8 @@ async fn a_loop_is_told_of_or_stopped_as_it_is_wished() {
 #[tokio::test]
 async fn a_loop_is_stopped_at_the_upstream() {
     let rig = Rig::with(simulator(), |gateway| gateway.clocks(quick()).guard(Guard::Stop)).await;
-    rig.ask(&question(MODEL, true), &format!("{LOOPS}; pace=real,ttft=1ms,tps=3000")).await;
+    // It would stay open for ever behind the loop.
+    rig.ask(&question(MODEL, true), &format!("{LOOPS}; stall@event=15; ping=never")).await;
     let entry = rig.sim.journal().wait_for(|entry| entry.is_over()).await;
     assert_eq!(entry.outcome, Outcome::ClientLeft);
 }

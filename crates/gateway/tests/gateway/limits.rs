@@ -6,16 +6,21 @@ use perennial_gateway::{
 use reqwest::{Method, RequestBuilder};
 use serde_json::json;
 
+use crate::door::{Door, IN_TEXT};
 use crate::native::Growing;
 use crate::rig::{Answer, MODEL, Rig, question, quick, receive, simulator};
-
-/// An answer that pauses for as long as a test needs it to run.
-const WAITS: &str = "stall=2s@event=6";
 
 async fn limited(change: impl FnOnce(&mut Limits)) -> Rig {
     let mut limits = Limits::default();
     change(&mut limits);
     Rig::with(simulator(), |gateway| gateway.clocks(quick()).limits(limits)).await
+}
+
+/// The same with answers that run until the door is opened.
+async fn behind_door(change: impl FnOnce(&mut Limits)) -> (Rig, Door) {
+    let mut limits = Limits::default();
+    change(&mut limits);
+    Rig::behind_door(IN_TEXT, |gateway| gateway.clocks(quick()).limits(limits)).await
 }
 
 /// An error of this status and type, with words and a time to come again.
@@ -35,7 +40,7 @@ async fn a_key_has_so_many_streams_and_others_have_theirs() {
     let key = |key| Key::new(key).unwrap();
     let mut limits = Limits::default();
     limits.streams_per_key = MaxStreamsPerKey(2);
-    let rig = Rig::with(simulator(), |gateway| {
+    let (rig, door) = Rig::behind_door(IN_TEXT, |gateway| {
         gateway
             .clocks(quick())
             .limits(limits)
@@ -46,7 +51,7 @@ async fn a_key_has_so_many_streams_and_others_have_theirs() {
     .await;
     let ask = |path: &str, key: &str| -> RequestBuilder {
         let request = rig.call_with(Method::POST, path, Some(key));
-        request.header("perennial-sim", WAITS).body(question(MODEL, true).to_string())
+        request.body(question(MODEL, true).to_string())
     };
     let mut running = Growing::open(ask("/v1/messages", "a")).await;
     running.until("content_block_delta").await;
@@ -56,6 +61,7 @@ async fn a_key_has_so_many_streams_and_others_have_theirs() {
         is_refusal(&refused, 429, "rate_limit_error", "this key has as many streams running as it may, 2");
     }
     assert_eq!(receive(ask("/v1/streams", "b")).await.status, 201, "the other key has its own");
+    door.open();
     let whole = running.end().await;
     assert!(whole.contains("message_stop"), "what ran is intact");
     // What was refused is not kept.
@@ -65,12 +71,13 @@ async fn a_key_has_so_many_streams_and_others_have_theirs() {
 
 #[tokio::test]
 async fn the_gateway_has_so_many_streams() {
-    let rig = limited(|limits| limits.streams = MaxStreams(1)).await;
-    let running = rig.create(WAITS).await;
+    let (rig, door) = behind_door(|limits| limits.streams = MaxStreams(1)).await;
+    let running = rig.create("").await;
     let refused = rig.ask(&question(MODEL, true), "").await;
     is_refusal(&refused, 503, "overloaded_error", "as many streams as it may, 1");
     let refused = receive(rig.creation(&question(MODEL, true), "")).await;
     is_refusal(&refused, 503, "overloaded_error", "as many streams as it may, 1");
+    door.open();
     assert_eq!(rig.outcome(&running).await, "completed", "what ran is intact");
     // Its place is free, a moment after its last record is seen.
     rig.cancel(&running).await;
@@ -143,7 +150,7 @@ async fn a_body_and_a_head_have_a_size() {
 
 #[tokio::test]
 async fn there_are_so_many_connections() {
-    let rig = limited(|limits| limits.connections = MaxConnections(1)).await;
+    let (rig, door) = behind_door(|limits| limits.connections = MaxConnections(1)).await;
     // Each request is a connection of its own.
     let http = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).build().unwrap();
     let request = |method, path: &str| {
@@ -151,7 +158,7 @@ async fn there_are_so_many_connections() {
         request.header("x-api-key", "sk-test").header("anthropic-version", "2026-10-21")
     };
     let body = question(MODEL, true).to_string();
-    let message = request(Method::POST, "/v1/messages").header("perennial-sim", WAITS).body(body);
+    let message = request(Method::POST, "/v1/messages").body(body);
     let mut running = Growing::open(message).await;
     running.until("content_block_delta").await;
     for path in ["/v1/streams", "/readyz"] {
@@ -162,6 +169,7 @@ async fn there_are_so_many_connections() {
     let source = receive(request(Method::GET, &events).header("accept", "text/event-stream")).await;
     assert_eq!((source.status, source.header("content-type")), (200, "text/event-stream; charset=utf-8"));
     assert!(source.text().starts_with("retry: 3000\n\n: "), "{}", source.text());
+    door.open();
     assert!(running.end().await.contains("message_stop"), "what ran is intact");
     // Its seat is free when its connection is closed.
     while receive(request(Method::GET, "/readyz")).await.status != 200 {}

@@ -4,6 +4,7 @@
 mod access;
 mod cancel;
 mod conversations;
+mod door;
 mod guard;
 mod idempotency;
 mod leak;

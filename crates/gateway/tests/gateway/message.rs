@@ -2,7 +2,9 @@
 
 use serde_json::Value;
 
-use crate::rig::{MODEL, Rig, fixtures, question, quick, receive, simulator, transcript};
+use crate::door::IN_TEXT;
+use crate::native::Growing;
+use crate::rig::{MODEL, Rig, fixtures, pinging, question, quick, receive, simulator, transcript};
 
 #[tokio::test]
 async fn a_message_is_the_fold_of_the_stream() {
@@ -38,13 +40,14 @@ async fn recorded_streams_fold_to_their_messages() {
 
 #[tokio::test]
 async fn a_slow_message_is_kept_alive_by_blanks() {
-    let rig = Rig::new().await;
-    let quick = rig.ask(&question(MODEL, false), "").await;
-    let slow = rig.ask(&question(MODEL, false), "stall=400ms@event=6").await;
-    let blanks = slow.body.iter().take_while(|byte| **byte == b' ').count();
-    assert!(blanks >= 2, "{blanks} blanks");
-    assert_eq!(slow.status, 200);
-    assert_eq!(slow.json()["content"], quick.json()["content"]);
+    let quick = Rig::new().await.ask(&question(MODEL, false), "").await;
+    let (rig, door) = Rig::behind_door(IN_TEXT, |gateway| gateway.clocks(pinging())).await;
+    let mut slow = Growing::open(rig.post(&rig.gateway.url(), question(MODEL, false).to_string(), "")).await;
+    assert_eq!(slow.response.status(), 200);
+    slow.until("  ").await;
+    door.open();
+    let slow: Value = serde_json::from_str(slow.end().await.trim_start_matches(' ')).unwrap();
+    assert_eq!(slow["content"], quick.json()["content"]);
 }
 
 #[tokio::test]
@@ -68,12 +71,12 @@ async fn a_message_that_cannot_be_had_whole_is_an_error() {
 
 #[tokio::test]
 async fn a_message_that_fails_late_is_broken_off() {
-    let rig = Rig::new().await;
-    for orders in ["stall=300ms@event=6; end@event=8", "stall=300ms@event=6; error=overloaded_error@event=8"]
-    {
+    for orders in ["end@event=8", "error=overloaded_error@event=8"] {
+        let (rig, door) = Rig::behind_door(IN_TEXT, |gateway| gateway.clocks(pinging())).await;
         let request = rig.post(&rig.gateway.url(), question(MODEL, false).to_string(), orders);
         let response = request.send().await.unwrap();
         assert_eq!(response.status(), 200, "the status went out with the first blank");
+        door.open();
         // No client may take what it got for an answer.
         assert!(response.bytes().await.is_err(), "{orders}");
     }

@@ -100,10 +100,15 @@ impl Growing {
     /// Reads until this has come.
     pub(crate) async fn until(&mut self, part: &str) {
         while !self.text().contains(part) {
-            let piece = tokio::time::timeout(PATIENCE, self.response.chunk()).await.expect("more comes");
-            let piece = piece.unwrap().unwrap_or_else(|| panic!("it ended without {part}: {}", self.text()));
-            self.body.extend_from_slice(&piece);
+            self.more().await;
         }
+    }
+
+    /// Reads what comes next; there must be something.
+    pub(crate) async fn more(&mut self) {
+        let piece = tokio::time::timeout(PATIENCE, self.response.chunk()).await.expect("more comes");
+        let piece = piece.unwrap().unwrap_or_else(|| panic!("it ended: {}", self.text()));
+        self.body.extend_from_slice(&piece);
     }
 
     /// Reads to a clean end.
@@ -116,7 +121,7 @@ impl Growing {
         self.text()
     }
 
-    fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 }

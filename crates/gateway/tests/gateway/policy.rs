@@ -58,8 +58,8 @@ async fn a_grace_without_a_reader_expires() {
 #[tokio::test]
 async fn a_reader_that_comes_in_the_grace_keeps_it_running() {
     let rig = Rig::new().await;
-    // The pause is longer than the grace.
-    let client = begin(&rig, Some("grace=2"), "stall=3s@event=6").await;
+    // The pause is longer than the grace, and the grace longer than a machine stands still.
+    let client = begin(&rig, Some("grace=20"), "stall=21s@event=6").await;
     let stream = client.stream();
     drop(client);
     assert_eq!(rig.outcome(&stream).await, "completed");

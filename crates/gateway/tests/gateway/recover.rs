@@ -69,11 +69,7 @@ async fn a_text_that_is_cut_goes_on_to_the_letter() {
 
 #[tokio::test]
 async fn each_way_to_break_is_mended() {
-    let mut clocks = quick();
-    (clocks.silence, clocks.progress) = (Duration::from_millis(300), Duration::from_millis(600));
-    let rig = Rig::with(simulator(), |gateway| gateway.clocks(clocks).recovery(hasty())).await;
     let body = question(NEW, true);
-    let direct = rig.ask_directly(&body, "").await;
     for orders in [
         "stall@event=12,times=1",
         "ping-stall@event=12,times=1; pace=real,ttft=1ms,tps=2000,ping=50ms",
@@ -83,6 +79,14 @@ async fn each_way_to_break_is_mended() {
         // Twice in one answer.
         "fin@event=15,times=2",
     ] {
+        let mut clocks = quick();
+        if orders.starts_with("stall") {
+            clocks.silence = Duration::from_millis(500);
+        } else if orders.starts_with("ping-stall") {
+            clocks.progress = Duration::from_millis(600);
+        }
+        let rig = Rig::with(simulator(), |gateway| gateway.clocks(clocks).recovery(hasty())).await;
+        let direct = rig.ask_directly(&body, "").await;
         let answer = ask(&rig, &body, orders).await;
         assert!(matches!(answer.end(), End::Complete { .. }), "{orders}: {}", answer.end());
         assert_eq!(answer.transcript().text(), direct.transcript().text(), "{orders}");

@@ -6,11 +6,9 @@ use perennial_gateway::{Builder, Fallback, Gateway, Key, Limits, MaxBodyBytes, O
 use perennial_sim::{Pace, Simulator};
 use reqwest::Method;
 
+use crate::door::IN_TEXT;
 use crate::native::Growing;
 use crate::rig::{MODEL, Rig, question, quick, receive, simulator};
-
-/// Stands still for as long as a reload takes and longer.
-const WAITS: &str = "stall=1s@event=6";
 
 /// As little as there can be for a gateway to the upstream of `rig`.
 fn builder(rig: &Rig) -> Builder {
@@ -19,12 +17,10 @@ fn builder(rig: &Rig) -> Builder {
 
 #[tokio::test]
 async fn what_runs_is_untouched_byte_for_byte() {
-    let mut clocks = quick();
-    clocks.ping = Duration::from_secs(60);
-    let rig = Rig::with(simulator(), |gateway| gateway.clocks(clocks)).await;
+    let (rig, door) = Rig::behind_door(IN_TEXT, |gateway| gateway.clocks(quick())).await;
     let direct = rig.ask_directly(&question(MODEL, true), "").await;
     let mut running =
-        Growing::open(rig.post(&rig.gateway.url(), question(MODEL, true).to_string(), WAITS)).await;
+        Growing::open(rig.post(&rig.gateway.url(), question(MODEL, true).to_string(), "")).await;
     running.until("content_block_delta").await;
     // Nothing of the old is left: another upstream, which does not answer, clocks that ring at once, no room, keys.
     let mut limits = Limits::default();
@@ -35,6 +31,7 @@ async fn what_runs_is_untouched_byte_for_byte() {
     hasty.ping = Duration::from_millis(1);
     let other = Gateway::builder("http://127.0.0.1:1").client_key(Key::new("new").unwrap());
     rig.gateway.reload(other.clocks(hasty).limits(limits)).unwrap();
+    door.open();
     assert_eq!(running.end().await, direct.text());
 }
 

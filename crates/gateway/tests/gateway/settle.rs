@@ -132,7 +132,9 @@ async fn what_was_left_without_an_end_is_settled() {
         tokio::time::timeout(PATIENCE, reached).await.unwrap_or_else(|_| panic!("{case}: never asked"));
         // What the stalled answer has said so far is read before the gateway is killed.
         let seen = {
-            let poll = format!("/v1/streams/{id}/events?live=poll&format=sse&wait=0.3");
+            // What is there comes at once.
+            let wait = if phase == Phase::BeforeHeaders { 0.3 } else { 60.0 };
+            let poll = format!("/v1/streams/{id}/events?live=poll&format=sse&wait={wait}");
             get(&first.url(), &poll).await.text().to_owned()
         };
         first.kill().await;
@@ -217,7 +219,7 @@ async fn an_attempt_that_a_kill_lost_has_its_row() {
         tokio::time::timeout(PATIENCE, reached).await.unwrap_or_else(|_| panic!("{orders}: never asked"));
         if phase == Phase::Content {
             // It is in the log once a reader has it.
-            get(&first.url(), &format!("/v1/streams/{id}/events?live=poll&format=text&wait=5")).await;
+            get(&first.url(), &format!("/v1/streams/{id}/events?live=poll&format=text&wait=60")).await;
         }
         first.kill().await;
         let second = Process::billing(&folder, &sim.url(), with_key, Some(&ledger)).await;

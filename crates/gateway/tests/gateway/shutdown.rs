@@ -5,15 +5,15 @@ use std::time::Duration;
 use perennial_protocol::{End, ErrorKind};
 use tokio::net::TcpStream;
 
+use crate::door::IN_TEXT;
 use crate::rig::{MODEL, PATIENCE, Rig, question, quick, simulator, transcript};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn running_streams_may_end_and_new_ones_do_not_begin() {
-    let rig = Rig::new().await;
-    let orders = "stall=400ms@event=6";
-    let response =
-        rig.post(&rig.gateway.url(), question(MODEL, true).to_string(), orders).send().await.unwrap();
+    let (rig, door) = Rig::behind_door(IN_TEXT, |gateway| gateway.clocks(quick())).await;
+    let response = rig.post(&rig.gateway.url(), question(MODEL, true).to_string(), "").send().await.unwrap();
     rig.gateway.begin_stop();
+    door.open();
     let body = tokio::time::timeout(PATIENCE, response.bytes()).await.unwrap().unwrap();
     assert!(matches!(transcript(&body).end(), End::Complete { .. }));
     let address = rig.gateway.address();

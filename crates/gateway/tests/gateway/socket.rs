@@ -11,6 +11,7 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 
+use crate::door::IN_TEXT;
 use crate::rig::{MODEL, PATIENCE, Rig, question, receive, simulator};
 
 /// A client of the face.
@@ -506,26 +507,20 @@ async fn a_client_that_takes_nothing_is_given_up_after_the_upgrade_too() {
     // More than sockets hold, and then nothing.
     let large: String = (3..11).map(|event| format!("huge=800000@event={event}; ")).collect();
     let orders = format!("{large}stall@event=11");
-    let request = rig.post(&rig.gateway.url(), question(MODEL, true).to_string(), &orders);
-    let mut response = request.send().await.unwrap();
-    let stream = response.headers()["perennial-stream"].to_str().unwrap().to_owned();
+    let stream = make(&rig, MODEL, &orders, "detach").await;
     let mut socket = Socket::small(&rig).await;
     socket.subscribe(&stream, "0").await;
-    // The first client reads all there is, and leaves: only the one that takes nothing is left.
-    let mut bytes = 0;
-    while bytes < 6_400_000 {
-        bytes += tokio::time::timeout(PATIENCE, response.chunk()).await.unwrap().unwrap().unwrap().len();
-    }
-    drop(response);
-    let over = rig.sim.journal().wait_for(perennial_sim::Entry::is_over);
-    let entry = tokio::time::timeout(PATIENCE, over).await.expect("the upstream is closed");
-    assert_eq!(entry.outcome, Outcome::ClientLeft);
+    let object = format!("/v1/streams/{stream}");
+    let alone = async { while rig.get(&object).await.json()["readers"] != 0 {} };
+    tokio::time::timeout(PATIENCE, alone).await.expect("it is given up");
+    assert_eq!(rig.get(&object).await.json()["state"], "running", "the stream has nothing to do with it");
+    rig.cancel(&stream).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sockets_are_closed_when_the_gateway_stops() {
-    let rig = rig().await;
-    let running = make(&rig, MODEL, "stall=400ms@event=6", "detach").await;
+    let (rig, door) = Rig::behind_door(IN_TEXT, |gateway| gateway).await;
+    let running = make(&rig, MODEL, "", "detach").await;
     let (mut idle, mut reading) = (Socket::open(&rig, &[]).await, Socket::open(&rig, &[]).await);
     assert_eq!(idle.ask(&json!({"op": "ping"})).await["op"], "pong");
     reading.subscribe(&running, "0").await;
@@ -534,6 +529,10 @@ async fn sockets_are_closed_when_the_gateway_stops() {
     let create = json!({"op": "create", "body": question(MODEL, true)});
     reading.send(&create).await;
     let mut said = Vec::new();
+    while !said.iter().any(|one: &Value| one["op"] == "error") {
+        said.push(reading.next().await);
+    }
+    door.open();
     while !said.iter().any(|one: &Value| one["op"] == "ended") {
         said.push(reading.next().await);
     }

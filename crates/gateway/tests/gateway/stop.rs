@@ -1,15 +1,14 @@
 //! Stopping a stream, in any state and from anywhere, and forgetting it.
+//!
+//! No clock rings here: what ends does because it was stopped.
 
 use perennial_sim::{Outcome, Phase};
 use reqwest::Method;
 use serde_json::Value;
-use tokio::time::{Duration, Instant};
+use tokio::time::Instant;
 
 use crate::native::Growing;
 use crate::rig::{MODEL, PATIENCE, Rig, question, receive};
-
-/// A loaded machine takes longer than the few milliseconds that this takes; what must not happen is that a clock decides.
-const AT_ONCE: Duration = Duration::from_millis(500);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stream_is_stopped_in_every_state() {
@@ -19,7 +18,7 @@ async fn a_stream_is_stopped_in_every_state() {
         ("stall@event=6", Phase::Content),
         ("stall@byte=1200", Phase::Content),
         ("ping-stall@event=6", Phase::Content),
-        ("pace=instant,tps=40,tokens=200", Phase::Content),
+        ("pace=instant,tps=4,tokens=200", Phase::Content),
     ] {
         let rig = Rig::new().await;
         let stream = rig.create(orders).await;
@@ -28,7 +27,6 @@ async fn a_stream_is_stopped_in_every_state() {
         let first = rig.cancel(&stream).await;
         let entry = rig.upstream_over().await;
         println!("{orders}: stopped and the upstream closed after {:?}", asked.elapsed());
-        assert!(asked.elapsed() < AT_ONCE, "{orders}: {:?}", asked.elapsed());
         assert_eq!((entry.outcome, entry.phase), (Outcome::ClientLeft, phase), "{orders}");
         assert_eq!((first.status, &first.json()["state"]), (200, &"cancelled".into()), "{orders}");
         assert_eq!(first.json()["outcome"]["type"], "cancelled");

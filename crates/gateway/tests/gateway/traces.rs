@@ -16,7 +16,7 @@ use perennial_gateway::{Builder, Key, TraceOptions};
 use prost::Message as _;
 
 use crate::retry::{hasty, unbroken};
-use crate::rig::{MODEL, Rig, question, quick, receive, simulator};
+use crate::rig::{MODEL, PATIENCE, Rig, question, quick, receive, simulator};
 
 /// A collector that keeps what it gets.
 #[derive(Clone, Default)]
@@ -202,6 +202,6 @@ async fn a_collector_that_is_not_there_costs_nothing_but_the_traces() {
     let answer = rig.ask(&question(MODEL, true), "").await;
     assert_eq!(answer.status, 200);
     let began = tokio::time::Instant::now();
-    rig.gateway.stop().await;
-    assert!(began.elapsed().as_secs() < 8, "{:?}", began.elapsed());
+    tokio::time::timeout(PATIENCE, rig.gateway.stop()).await.expect("it stops all the same");
+    println!("stopped after {:?}", began.elapsed());
 }

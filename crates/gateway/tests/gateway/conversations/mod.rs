@@ -136,7 +136,8 @@ impl Rig {
     }
 
     pub(super) async fn over(&self, id: &str) -> Value {
-        self.once(id, |shown| turns(shown).iter().all(|turn| !is_open(turn))).await
+        // The conversation is read before its turns: the last of them may have ended between the two.
+        self.once(id, |shown| shown["live"].is_null() && turns(shown).iter().all(|turn| !is_open(turn))).await
     }
 }
 
