@@ -1,7 +1,11 @@
 //! Every fault that the simulator knows, over real sockets, by both ways of connecting.
 //!
 //! What is right to make of a fault is part of the simulator's catalogue; a fault that is added there is tested here.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test that cannot go on fails, and one says what it measured"
+)]
 
 use std::time::Duration;
 
@@ -14,20 +18,33 @@ use perennial_sim::{Expect, Fault, HEADER, Handle, Named, Outcome, Pace, Simulat
 use tokio::time::timeout;
 
 /// No test waits longer; all of them together take seconds.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
+/// A deadline that no test waits for, however slow the machine is.
+const NEVER: Duration = Duration::from_secs(3600);
+/// One that a test can wait for.
+const SOON: Duration = Duration::from_millis(1_500);
 
 async fn simulator() -> Handle {
     Simulator::builder().seed(7).pace(Pace::instant()).spawn().await.unwrap()
 }
 
-/// Clients over both ways that the library connects, with deadlines that a test can wait for.
+/// Clients over both ways that the library connects, without deadlines.
 fn clients(simulator: &Handle) -> [(&'static str, Client); 2] {
-    let deadlines = Deadlines {
-        first_byte: Duration::from_millis(1_500),
-        silence: Duration::from_millis(1_500),
-        progress: Duration::from_millis(2_000),
+    clients_with(simulator, deadlines(None))
+}
+
+/// Of all deadlines only this one can be met: two that may be at once say nothing.
+fn deadlines(clock: Option<Clock>) -> Deadlines {
+    let span = |this| if clock == Some(this) { SOON } else { NEVER };
+    Deadlines {
+        first_byte: span(Clock::FirstByte),
+        silence: span(Clock::Silence),
+        progress: span(Clock::Progress),
         ..Deadlines::default()
-    };
+    }
+}
+
+fn clients_with(simulator: &Handle, deadlines: Deadlines) -> [(&'static str, Client); 2] {
     let retries = RetryPolicy { first_delay: Duration::from_millis(5), ..RetryPolicy::default() };
     let builder =
         || Client::builder().base_url(simulator.url()).api_key("test").deadlines(deadlines).retries(retries);
@@ -50,6 +67,15 @@ async fn create(client: &Client, words: &str) -> (u32, Result<Message, Error>) {
     match finished {
         Ok(()) => (attempts, stream.final_message().await),
         Err(error) => (attempts, Err(error)),
+    }
+}
+
+/// The deadline that a fault without an end is to meet.
+fn overdue(name: &str) -> Clock {
+    match name {
+        "no-headers" | "silence-after-headers" => Clock::FirstByte,
+        "ping-stall-mid-text" => Clock::Progress,
+        _ => Clock::Silence,
     }
 }
 
@@ -82,12 +108,7 @@ fn check(way: &str, named: &Named, whole: &str, attempts: u32, result: &Result<M
             }
         }
         (Expect::Overdue, Err(error)) => {
-            let clock = match named.name {
-                "no-headers" | "silence-after-headers" => Clock::FirstByte,
-                "ping-stall-mid-text" => Clock::Progress,
-                _ => Clock::Silence,
-            };
-            assert_eq!(error.kind(), ErrorKind::Deadline(clock), "{name}: {error}");
+            assert_eq!(error.kind(), ErrorKind::Deadline(overdue(named.name)), "{name}: {error}");
         }
         (expect, result) => panic!("{name}: expected {expect:?}, got {result:?}"),
     }
@@ -101,7 +122,10 @@ async fn every_fault_is_what_it_should_be() {
         let whole = whole.unwrap().text();
         assert!(whole.len() > 200, "{whole}");
         let tests = Fault::catalogue().iter().map(|named| {
-            let (client, whole) = (&client, &whole);
+            let whole = &whole;
+            let clock = (named.expect == Expect::Overdue).then(|| overdue(named.name));
+            let own = clients_with(&simulator, deadlines(clock)).into_iter().find(|(other, _)| *other == way);
+            let (_, client) = own.unwrap();
             async move {
                 // One token per second is right and too long for a test.
                 let words = if named.name == "drip" { "drip=50" } else { named.words };
@@ -125,7 +149,7 @@ async fn every_fault_is_what_it_should_be() {
 #[tokio::test]
 async fn each_break_has_its_kind_and_phase() {
     let simulator = simulator().await;
-    for (way, client) in clients(&simulator) {
+    for (way, _) in clients(&simulator) {
         for (words, kind, phase) in [
             ("fin@headers", ErrorKind::Lost, Phase::FirstByte),
             ("rst@headers", ErrorKind::Lost, Phase::FirstByte),
@@ -150,6 +174,9 @@ async fn each_break_has_its_kind_and_phase() {
             ("status=400", ErrorKind::Status, Phase::FirstByte),
             ("status=529", ErrorKind::Status, Phase::FirstByte),
         ] {
+            let clock = if let ErrorKind::Deadline(clock) = kind { Some(clock) } else { None };
+            let own = clients_with(&simulator, deadlines(clock)).into_iter().find(|(other, _)| *other == way);
+            let (_, client) = own.unwrap();
             let once = orders(words).retries(RetryPolicy::none());
             let error = client.messages().with(&once).create(request()).await.unwrap_err();
             assert_eq!((error.kind(), error.phase()), (kind, phase), "{way}: {words}: {error}");
@@ -186,7 +213,8 @@ async fn dropping_closes_the_connection_in_every_phase() {
             [("stall@headers", 0), ("stall@event=0", 0), ("stall@event=1", 0), ("stall@event=8", 2)]
         {
             simulator.journal().clear();
-            let mut stream = client.messages().with(&orders(words)).stream(request());
+            let words = format!("{words}; ping=never");
+            let mut stream = client.messages().with(&orders(&words)).stream(request());
             if texts == 0 {
                 // The request is under way and nothing will come of it.
                 let arrived = simulator.journal().wait_for(|entry| !entry.faults.is_empty());
@@ -200,14 +228,14 @@ async fn dropping_closes_the_connection_in_every_phase() {
                     text.next().await.unwrap().unwrap();
                 }
             }
-            let left = std::time::SystemTime::now();
+            let left = tokio::time::Instant::now();
             drop(stream);
             let gone = simulator.journal().wait_for(|entry| entry.outcome == Outcome::ClientLeft);
             timeout(PATIENCE, gone)
                 .await
                 .unwrap_or_else(|_| panic!("{way}: {words}: the service was not told"));
-            let took = left.elapsed().unwrap();
-            assert!(took < Duration::from_secs(1), "{way}: {words}: {took:?}");
+            // No clock rings here, and nobody pings: it was told by the connection.
+            println!("{way}: {words}: told after {:?}", left.elapsed());
         }
     }
 }
@@ -217,8 +245,8 @@ async fn the_end_is_not_waited_for_longer_than_needed() {
     let simulator = simulator().await;
     for (way, client) in clients(&simulator) {
         let stream = client.messages().with(&orders("stall@after=message_stop")).stream(request());
-        // Were the end of the body waited for, this would be late by 1.5 s and fail.
-        timeout(Duration::from_millis(1_200), stream.final_message())
+        // Were the end of the body waited for, this would never be.
+        timeout(PATIENCE, stream.final_message())
             .await
             .unwrap_or_else(|_| panic!("{way}: waited for the end of the body"))
             .unwrap();

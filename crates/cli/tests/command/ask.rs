@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::rig::{Ran, Sim, perennial, run, signal};
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(120);
 /// No thinking before the text, so that the fifth event is text.
 const MODEL: [&str; 2] = ["-m", "claude-opus-4-6"];
 

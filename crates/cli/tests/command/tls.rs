@@ -17,9 +17,8 @@ use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 use crate::rig::{Ran, Service, Sim, perennial};
 use crate::services::{STREAM, request, send};
 
-const PATIENCE: Duration = Duration::from_secs(20);
-/// A loaded machine takes longer than the few milliseconds that this takes; what must not happen is that a clock decides.
-const AT_ONCE: Duration = Duration::from_millis(500);
+/// Less than any clock of the gateway that could notice behind the head of an answer instead of the connection.
+const PATIENCE: Duration = Duration::from_secs(50);
 
 /// TLS in front of a simulator.
 struct Tls {
@@ -75,7 +74,7 @@ impl Tls {
 
     fn serve(&self) -> Service {
         Service::start(
-            perennial(&["serve", "--listen", "127.0.0.1:0", "--upstream", &self.url])
+            perennial(&["serve", "--listen", "127.0.0.1:0", "--ping", "3600", "--upstream", &self.url])
                 .env("SSL_CERT_FILE", self.folder.path().join("trusted.pem")),
         )
     }
@@ -130,7 +129,7 @@ fn a_client_that_leaves_takes_the_upstream_along() {
     let service = tls.serve();
     for orders in ["stall@headers", "stall@event=0", "stall@event=4"] {
         sim.handle.journal().clear();
-        let socket = send(&service.url, &ordered(orders), STREAM);
+        let socket = send(&service.url, &ordered(&format!("{orders}; ping=never")), STREAM);
         sim.runtime.block_on(async {
             let asked = sim.handle.journal().wait_for(|_| true);
             tokio::time::timeout(PATIENCE, asked).await.expect("the upstream is asked");
@@ -139,7 +138,7 @@ fn a_client_that_leaves_takes_the_upstream_along() {
             let over = sim.handle.journal().wait_for(Entry::is_over);
             let entry = tokio::time::timeout(PATIENCE, over).await.expect("the upstream is closed");
             assert_eq!(entry.outcome, Outcome::ClientLeft, "{orders}");
-            assert!(left.elapsed() < AT_ONCE, "{orders}: {:?}", left.elapsed());
+            println!("{orders}: the upstream is closed after {:?}", left.elapsed());
         });
     }
 }

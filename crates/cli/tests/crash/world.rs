@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use crate::process::Gateway;
 
 /// Nothing here takes longer, unless it hangs.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The most that readers see between two kills, about.
 const RECORDS_PER_KILL: u64 = 1500;
