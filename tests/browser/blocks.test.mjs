@@ -3,20 +3,21 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { LIVE, PLAIN, ask, done, open, order, over, rig, shown } from "./rig.mjs";
+import { INSTANT, PLAIN, ask, done, frames, gated, open, order, over, shown } from "./rig.mjs";
 
-const stage = rig();
+const stage = gated();
 
 const THINKS = { model: "claude-sonnet-5-5", settings: { thinking: true } };
 
 describe("C10: thinking", { concurrency: 3 }, () => {
   test("a line ticks while it thinks, and the text does not move it", async () => {
-    const page = await open(stage, { orders: LIVE, settings: THINKS });
+    const page = await open(stage, { orders: INSTANT, hold: 8, settings: THINKS });
     await ask(page, "Why is the sky blue?");
     await page.waitForFunction(() => document.querySelector(".thinking .ticker")?.textContent.length > 10);
     assert.equal(await page.getAttribute(".thinking .head", "aria-expanded"), "false");
     const height = () => page.evaluate(() => document.querySelector(".thinking").offsetHeight);
     const before = await height();
+    page.gate.open();
     assert.equal(await over(page), "completed");
     assert.equal(await height(), before);
     assert.equal(await page.isVisible(".thinking .ticker"), false);
@@ -25,7 +26,7 @@ describe("C10: thinking", { concurrency: 3 }, () => {
   });
 
   test("what the reader chose wins, for 200 deltas and a reload", async () => {
-    const page = await open(stage, { orders: "ttft=0s,tps=120,jitter=0; tokens=300", settings: THINKS });
+    const page = await open(stage, { orders: "pace=instant; tokens=600", hold: 8, settings: THINKS });
     await ask(page, "Why is the sky blue?");
     await page.click(".thinking .head:not(:disabled)");
     await page.evaluate(() => {
@@ -33,6 +34,7 @@ describe("C10: thinking", { concurrency: 3 }, () => {
       new MutationObserver(() => (window.toggled += 1)).observe(document.querySelector(".thinking .head"), { attributeFilter: ["aria-expanded"] });
     });
     const expanded = () => page.getAttribute(".thinking .head", "aria-expanded");
+    page.gate.open();
     assert.equal(await over(page), "completed");
     assert.equal(await expanded(), "true");
     await page.reload();
@@ -46,7 +48,7 @@ describe("C10: thinking", { concurrency: 3 }, () => {
   });
 
   test("hidden thinking says so and is no empty box", async () => {
-    const page = await open(stage, { orders: LIVE, settings: { ...THINKS, settings: { thinking: "omitted" } } });
+    const page = await open(stage, { orders: INSTANT, settings: { ...THINKS, settings: { thinking: "omitted" } } });
     await ask(page, "Why is the sky blue?");
     assert.equal(await over(page), "completed");
     assert.match(await page.textContent(".thinking .head"), /hidden/);
@@ -58,7 +60,7 @@ describe("C10: thinking", { concurrency: 3 }, () => {
 
 describe("C11: tools", { concurrency: 3 }, () => {
   test("a card from the first moment, arguments as they come, the result, and the text after it", async () => {
-    const page = await open(stage, { orders: "ttft=0s,tps=6,jitter=0", settings: { ...PLAIN, settings: { tools: ["calculator"] } } });
+    const page = await open(stage, { orders: "pace=instant", hold: 2, settings: { ...PLAIN, settings: { tools: ["calculator"] } } });
     await page.evaluate(() => {
       window.lengths = new Set();
       new MutationObserver(() => {
@@ -67,6 +69,13 @@ describe("C11: tools", { concurrency: 3 }, () => {
       }).observe(document.querySelector("#thread"), { childList: true, characterData: true, subtree: true });
     });
     await ask(page, "What is 12 * 34? Use the calculator.");
+    await page.waitForSelector(".tool[data-state=writing]");
+    // Event by event, and each piece of the arguments is seen before the next one comes.
+    for (let events = 3; events <= 40; events += 1) {
+      page.gate.open(events);
+      await frames(page, 3);
+    }
+    page.gate.open();
     await page.waitForSelector(".tool[data-state=done]");
     const seen = await page.evaluate(() => [...window.lengths]);
     const writing = seen.filter((look) => /^writing [1-9]/.test(look)).length;
@@ -94,7 +103,7 @@ describe("C11: tools", { concurrency: 3 }, () => {
   });
 
   test("one that was stopped says so", async () => {
-    const page = await open(stage, { orders: "tools=all; ttft=0s,tps=3,jitter=0", settings: { ...PLAIN, settings: { tools: ["calculator"] } } });
+    const page = await open(stage, { orders: "tools=all; pace=instant; stall@event=5", settings: { ...PLAIN, settings: { tools: ["calculator"] } } });
     await ask(page, "What is 12 * 34?");
     await page.waitForSelector(".tool[data-state=writing]");
     await page.keyboard.press("Escape");

@@ -9,11 +9,12 @@ import { cutting, startProxy } from "../faces/proxy.mjs";
 import { seeded } from "../faces/seeds.mjs";
 import { ELSEWHERE, startChromium } from "./chromium.mjs";
 import { startPages } from "./pages.mjs";
+import { PATIENCE } from "./rig.mjs";
 
 const CUTS = 20;
 
-/** A longer answer than `LIVE`: it lasts while a person does things. */
-const SLOW = "ttft=0s,tps=60; tokens=400";
+/** It lasts while a person does things, however long that takes: it comes to no end by itself. */
+const ENDLESS = "ttft=0s,tps=60; tokens=400; stall@event=60";
 
 let pages, gateway, browser;
 before(async () => {
@@ -28,6 +29,7 @@ after(async () => {
 /** A page of the application, in a browser profile of its own unless one is given. */
 async function openPage(context, origin = pages.url, path = "/") {
   const page = await (context ?? (await browser.newContext())).newPage();
+  page.setDefaultTimeout(PATIENCE);
   const problems = [];
   page.on("pageerror", (error) => problems.push(error));
   await page.goto(`${origin}${path}`);
@@ -140,7 +142,7 @@ describe(`an answer that is cut ${CUTS} times is rebuilt byte for byte`, { concu
 
 describe("one stream, many places", { concurrency: true }, () => {
   test("a page that is reloaded in mid-answer misses nothing", async () => {
-    const { id } = await make(gateway, { orders: SLOW });
+    const { id } = await make(gateway, { orders: LIVE });
     const page = await openPage();
     const follow = async ({ id, base }) => {
       const { attach } = await import("/perennial.js");
@@ -215,7 +217,7 @@ describe("a person at the page", { concurrency: true }, () => {
           return { id: stream.id, name: error.name, type: error.type, partial: error.partial };
         }
       },
-      { body: BODY, base: gateway.url, orders: SLOW },
+      { body: BODY, base: gateway.url, orders: ENDLESS },
     );
     await page.waitForFunction(() => document.querySelector("#answer").textContent.length > 10);
     await page.click("#stop");
@@ -227,8 +229,8 @@ describe("a person at the page", { concurrency: true }, () => {
     await done(page);
   });
 
-  test("loses the network and has it back", async () => {
-    const { id } = await make(gateway, { orders: SLOW });
+  test("loses the network and has it back", async (context) => {
+    const { id } = await make(gateway, { orders: ENDLESS });
     const proxy = await startProxy(gateway.url);
     const page = await openPage();
     await page.evaluate(
@@ -253,10 +255,13 @@ describe("a person at the page", { concurrency: true }, () => {
     proxy.drop();
     await page.waitForFunction(() => seen.states.filter((state) => state === "waiting").length >= 3);
     await page.context().setOffline(false);
+    await page.waitForFunction(() => seen.openAt > 0);
+    await fetch(`${gateway.url}/v1/streams/${id}/cancel`, { method: "POST" });
     await page.evaluate(() => window.ended);
     const { events, backAt, openAt } = await page.evaluate(() => window.seen);
     assert.deepEqual(events, plain(await referenceOf(id)));
-    assert.ok(openAt - backAt < 1000, `${openAt - backAt} ms from network to connection`);
+    // That this ends the pause is a test of its own, without clocks: see tests/faces/client.test.mjs.
+    context.diagnostic(`${(openAt - backAt).toFixed(0)} ms from network to connection`);
     await done(page);
     await proxy.stop();
   });

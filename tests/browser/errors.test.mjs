@@ -61,9 +61,14 @@ describe("C8: errors", { concurrency: 3 }, () => {
 
   test("a rate limit is waited out in sight", async () => {
     const page = await open(stage, { orders: "pace=instant; status=429,retry-after=4,times=1", settings: PLAIN, shared: true });
+    await page.evaluate(() => {
+      window.said = [];
+      new MutationObserver(() => window.said.push(document.querySelector(".turn.assistant .status")?.textContent)).observe(document.querySelector("#thread"), { childList: true, characterData: true, subtree: true });
+    });
     await ask(page, "Tell me about rivers");
-    await page.waitForFunction(() => /429.*asking again/.test(document.querySelector(".turn.assistant .status").textContent));
     assert.equal(await over(page), "completed");
+    const said = await page.evaluate(() => window.said);
+    assert.ok(said.some((words) => /429.*asking again/.test(words)), [...new Set(said)].join(" | "));
     await done(page);
   });
 

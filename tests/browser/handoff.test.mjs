@@ -9,13 +9,14 @@ import { test } from "node:test";
 
 import { curl } from "../faces/curl.mjs";
 import { ROOT } from "../typescript/recordings.mjs";
-import { PLAIN, answers, conversation, done, folder, grown, open, over, rig, saying, settled, shown } from "./rig.mjs";
+import { PATIENCE, PLAIN, answers, conversation, done, folder, gated, grown, open, over, saying, settled, shown } from "./rig.mjs";
 
-const stage = rig();
+const stage = gated();
 
 const BINARY = process.env.PERENNIAL_BIN || join(ROOT, "target/release/perennial");
 const TEXT = `${["First", "Second", "Third"].map((word) => `${word} ${"water finds its way down to the sea, slowly, and carries what it has met; ".repeat(6)}end.`).join("\n\n")}`;
 const SLOWLY = saying(TEXT, "ttft=50ms,tps=60,jitter=0");
+const HELD = saying(TEXT, "pace=instant");
 
 /** What the editor of lines says to the terminal each time it waits for one. */
 const WAITS = "\u001B[?2004h";
@@ -55,7 +56,7 @@ function pane(context, words, env = {}) {
     /** Resolves once what was written is so; says what stands there if it never is. */
     until: (holds) =>
       new Promise((resolve, reject) => {
-        const patience = setTimeout(() => reject(new Error(`waited in vain; the screen is\n${tmux("capture-pane", "-p", "-S", "-")}`)), 30_000);
+        const patience = setTimeout(() => reject(new Error(`waited in vain; the screen is\n${tmux("capture-pane", "-p", "-S", "-")}`)), PATIENCE);
         const look = () => holds(written) && (waiting.delete(look), clearTimeout(patience), resolve());
         waiting.add(look);
         look();
@@ -74,7 +75,10 @@ test("T16: an answer goes from a terminal to the browser and on to another termi
   // The browser of whoever sits there: it says what it is to open.
   writeFileSync(browser, `#!/bin/sh\necho "$1" > ${quoted(opened)}\n`, { mode: 0o755 });
 
-  const chat = pane(context, ["chat", "--base-url", stage.gateway.url, "-m", PLAIN.model, "-H", `perennial-sim: ${SLOWLY}`, "--color", "never"], { BROWSER: browser });
+  const gate = stage.gate.hold(40);
+  const headers = { "perennial-sim": HELD, ...gate.headers };
+  const given = Object.entries(headers).flatMap(([name, value]) => ["-H", `${name}: ${value}`]);
+  const chat = pane(context, ["chat", "--base-url", stage.gateway.url, "-m", PLAIN.model, ...given, "--color", "never"], { BROWSER: browser });
   await chat.until(prompts(1));
   chat.type("Tell me about rivers");
   await chat.until((written) => written.includes("First water"));
@@ -89,6 +93,7 @@ test("T16: an answer goes from a terminal to the browser and on to another termi
   // All three have it while it comes.
   assert.equal((await conversation(stage, page)).turns.at(-1).state, "running");
   assert.ok((await shown(page)).length < TEXT.length);
+  gate.open();
 
   assert.equal(await over(page), "completed");
   await Promise.all([chat.until(prompts(2)), attached.until((written) => written.includes("[exit 0]"))]);

@@ -4,9 +4,9 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
 import { serious } from "./axe.mjs";
-import { LIVE, PHONE, PLAIN, answers, ask, done, open, over, rig, saying } from "./rig.mjs";
+import { INSTANT, PHONE, PLAIN, answers, ask, done, gated, open, over, saying } from "./rig.mjs";
 
-const stage = rig();
+const stage = gated();
 
 describe("C13: the keyboard", { concurrency: 3 }, () => {
   test("a whole conversation without a mouse", async () => {
@@ -71,7 +71,7 @@ describe("C14: without eyes", { concurrency: 3 }, () => {
     });
 
   test("the log is silent while it grows; the announcer speaks at the boundaries", async () => {
-    const page = await open(stage, { orders: LIVE, settings: PLAIN });
+    const page = await open(stage, { orders: INSTANT, hold: 20, settings: PLAIN });
     await page.evaluate(() => {
       window.heard = [];
       const place = document.querySelector("#announcer");
@@ -84,6 +84,7 @@ describe("C14: without eyes", { concurrency: 3 }, () => {
       return document.querySelector("tape-view")?.textContent.length > 10 && ["role", "aria-live", "aria-busy"].map((name) => box.getAttribute(name));
     });
     assert.deepEqual(await log.jsonValue(), ["log", "off", "true"]);
+    page.gate.open();
     assert.equal(await over(page), "completed");
     assert.deepEqual(await page.evaluate(() => window.heard), ["Claude is answering", "The answer is complete"]);
     await done(page);

@@ -3,14 +3,16 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { DESK, rig, saying } from "./rig.mjs";
+import { DESK, PATIENCE, gated, saying } from "./rig.mjs";
 
-const stage = rig();
+const stage = gated();
 
 test("C27: a form is answered with a page that grows, and the conversation goes on from there", async () => {
   const context = await stage.browser.newContext({ ...DESK, javaScriptEnabled: false });
   const page = await context.newPage();
-  await page.setExtraHTTPHeaders({ "perennial-sim": saying("## Rivers\n\nThey **run** to the sea.\n\n- one\n- two\n\nAnd that is all.\n", "ttft=100ms,tps=12,jitter=0") });
+  page.setDefaultTimeout(PATIENCE);
+  const gate = stage.gate.hold(14);
+  await page.setExtraHTTPHeaders({ "perennial-sim": saying("## Rivers\n\nThey **run** to the sea.\n\n- one\n- two\n\nAnd that is all.\n", "pace=instant"), ...gate.headers });
   await page.goto(`${stage.gateway.url}/`);
   assert.equal(await page.isVisible(".chat"), false);
   await page.fill("form.plain textarea", "Tell me about rivers");
@@ -18,6 +20,7 @@ test("C27: a form is answered with a page that grows, and the conversation goes 
   await page.waitForSelector(".answer h2");
   // The heading is there, formatted, and the end is not yet.
   assert.doesNotMatch(await page.textContent(".answer"), /that is all/);
+  gate.open();
   await sent;
   await page.waitForLoadState("load");
   assert.match(await page.textContent(".answer"), /that is all/);

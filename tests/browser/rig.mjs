@@ -6,23 +6,43 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before } from "node:test";
 
+import { startGate } from "../faces/gate.mjs";
 import { startGateway } from "../faces/gateway.mjs";
 import { startChromium } from "./chromium.mjs";
 
 /** A gateway and a browser for the tests of a file. */
 export function rig(...options) {
-  const rig = { gateway: null, browser: null, shared: null };
+  return started(() => startGateway(...options));
+}
+
+/** The same with a gate before the simulator, for answers that stand still where a test wants them to: see `hold`. */
+export function gated(...options) {
+  return started(async (rig) => {
+    rig.gate = await startGate();
+    return startGateway("--upstream", rig.gate.url, "--upstream-key", "nobody-looks-at-it", ...options);
+  });
+}
+
+function started(start) {
+  const rig = { gateway: null, gate: null, browser: null, shared: null };
   before(async () => {
     // One after the other: a browser whose gateway could not begin would never end.
-    rig.gateway = await startGateway(...options);
+    rig.gateway = await start(rig);
     rig.browser = await startChromium();
   });
   after(async () => {
     await rig.browser?.close();
     await rig.gateway?.stop();
+    await rig.gate?.stop();
   });
   return rig;
 }
+
+/** Nothing takes longer, unless it never comes: not even on a machine that stands still for a while. */
+export const PATIENCE = 120_000;
+
+/** Without waits: for answers that are held. */
+export const INSTANT = "pace=instant; tokens=220";
 
 /** An answer that is written while one looks. */
 export const LIVE = "ttft=150ms,tps=60,jitter=0; tokens=220";
@@ -39,13 +59,15 @@ export const PHONE = { viewport: { width: 390, height: 844 }, deviceScaleFactor:
 /**
  * Opens a page in a browser profile of its own (or in `context`), and sees to it that nothing goes wrong unseen.
  * A profile of its own is most of what a page costs: tests that leave nothing behind in it say `shared`.
- * @param {{ shared?: boolean, path?: string, orders?: string, context?: object, settings?: object, url?: string, view?: object, keys?: Record<string, string> }} given `orders` is what the simulator is told.
+ * @param {{ shared?: boolean, path?: string, orders?: string, hold?: number, context?: object, settings?: object, url?: string, view?: object, keys?: Record<string, string> }} given
+ *   `orders` is what the simulator is told; after `hold` events its answers stand still until `page.gate.open()`.
  */
-export async function open(rig, { path = "/", orders, context, settings, url = rig.gateway.url, view = DESK, keys = {}, shared = false } = {}) {
+export async function open(rig, { path = "/", orders, hold, context, settings, url = rig.gateway.url, view = DESK, keys = {}, shared = false } = {}) {
   const profile = () => rig.browser.newContext({ ...view, permissions: ["clipboard-read", "clipboard-write"] });
   if (shared) context = await (rig.shared ??= profile());
   context ??= await profile();
   const page = await context.newPage();
+  page.setDefaultTimeout(PATIENCE);
   // Of the page and not of its profile: there a page of another test that closes just then would be a failure of this one.
   if (settings || Object.keys(keys).length > 0)
     await page.addInitScript(
@@ -59,14 +81,15 @@ export async function open(rig, { path = "/", orders, context, settings, url = r
   page.on("pageerror", (error) => problems.push(error));
   page.on("console", (message) => /Content Security Policy|Refused to/.test(message.text()) && problems.push(message.text()));
   Object.assign(page, { problems, shared });
-  if (orders !== undefined) await order(page, orders);
+  if (hold !== undefined) page.gate = rig.gate.hold(hold);
+  if (orders !== undefined) await order(page, orders, page.gate);
   await page.goto(`${url}${path}`);
   return page;
 }
 
 /** What the simulator is told from now on. Each question is another one for it, so that `times=1` counts from anew. */
-export async function order(page, orders) {
-  await page.setExtraHTTPHeaders(orders ? { "perennial-sim": orders, "perennial-sim-key": `${Math.random()}` } : {});
+export async function order(page, orders, gate) {
+  await page.setExtraHTTPHeaders(orders ? { "perennial-sim": orders, "perennial-sim-key": `${Math.random()}`, ...gate?.headers } : {});
 }
 
 /** A plain model without thinking, unless a test wants more. */

@@ -3,9 +3,12 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { LONG, PLAIN, ask, done, enter, frames, grown, open, over, rig, settled } from "./rig.mjs";
+import { PLAIN, ask, done, enter, frames, gated, grown, open, order, over, settled } from "./rig.mjs";
 
-const stage = rig();
+const stage = gated();
+
+/** Several screens, in about three hundred events. */
+const LONG = "pace=instant; tokens=900";
 
 const top = (page) => page.evaluate(() => document.querySelector("#scroller").scrollTop);
 
@@ -29,10 +32,13 @@ describe("C4: the scroll machine", { concurrency: 3 }, () => {
     const page = await open(stage, { orders: LONG, settings: PLAIN, shared: true });
     await ask(page, "Tell me about rivers");
     assert.equal(await over(page), "completed");
+    const gate = stage.gate.hold(40);
+    await order(page, LONG, gate);
     await ask(page, "And about lakes");
     await grown(page, 40);
     assert.ok(Math.abs((await distance(page)) - 12) <= 4, `${await distance(page)} px`);
     await watch(page);
+    gate.open();
     assert.equal(await over(page), "completed");
     await settled(stage, page);
     await frames(page);
@@ -42,7 +48,7 @@ describe("C4: the scroll machine", { concurrency: 3 }, () => {
   });
 
   test("wheel up in mid-answer: the view never moves again; End follows", async () => {
-    const page = await open(stage, { orders: LONG, settings: PLAIN, shared: true });
+    const page = await open(stage, { orders: LONG, hold: 200, settings: PLAIN, shared: true });
     await ask(page, "Tell me about rivers");
     await page.waitForFunction(() => {
       const box = document.querySelector("#scroller");
@@ -51,6 +57,7 @@ describe("C4: the scroll machine", { concurrency: 3 }, () => {
     await page.focus("#scroller");
     await page.keyboard.press("End");
     const before = await top(page);
+    page.gate.open(250);
     await page.waitForFunction((before) => document.querySelector("#scroller").scrollTop > before + 30, before);
     await page.hover("#scroller");
     await page.mouse.wheel(0, -40);
@@ -61,6 +68,7 @@ describe("C4: the scroll machine", { concurrency: 3 }, () => {
       return still > 10;
     });
     await watch(page);
+    page.gate.open();
     assert.equal(await over(page), "completed");
     await settled(stage, page);
     await frames(page);
@@ -75,7 +83,7 @@ describe("C4: the scroll machine", { concurrency: 3 }, () => {
   });
 
   test("a pill says how much is below, and leads there", async () => {
-    const page = await open(stage, { orders: LONG, settings: PLAIN, shared: true });
+    const page = await open(stage, { orders: LONG, hold: 200, settings: PLAIN, shared: true });
     await ask(page, "Tell me about rivers");
     await page.waitForSelector("#pill:not([hidden])");
     assert.match(await page.textContent("#pill"), /^\d+ new lines?$/);
@@ -84,12 +92,13 @@ describe("C4: the scroll machine", { concurrency: 3 }, () => {
       const { scrollHeight, scrollTop, clientHeight } = document.querySelector("#scroller");
       return scrollHeight - scrollTop - clientHeight < 4 && document.querySelector("#pill").hidden;
     });
+    page.gate.open();
     assert.equal(await over(page), "completed");
     await done(page);
   });
 
   test("a follow-up in mid-answer leaves the view where it is", async () => {
-    const page = await open(stage, { orders: LONG, settings: PLAIN, shared: true });
+    const page = await open(stage, { orders: LONG, hold: 40, settings: PLAIN, shared: true });
     await ask(page, "Tell me about rivers");
     await grown(page, 40);
     const before = await top(page);

@@ -3,11 +3,12 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { LIVE, PLAIN, answers, ask, done, enter, grown, open, order, over, rig, settled } from "./rig.mjs";
+import { INSTANT, PLAIN, answers, ask, done, enter, gated, grown, open, order, over, settled } from "./rig.mjs";
 
-const stage = rig();
+const stage = gated();
 
-const SLOW = "ttft=0s,tps=15,jitter=0; tokens=400";
+/** An answer that comes to no end, after so many events. */
+const endless = (events) => `${INSTANT}; stall@event=${events}`;
 
 /** Presses Esc and says how many frames were painted before the button was Send again. */
 async function escape(page) {
@@ -44,9 +45,9 @@ async function stopped(page) {
 describe("C5: stop", { concurrency: 3 }, () => {
   for (const [when, orders, settings, ready] of [
     ["before the first token", "stall@headers", PLAIN, (page) => page.waitForFunction(() => document.querySelector(".turn.assistant .status")?.textContent.startsWith("Waiting"))],
-    ["in mid-text", SLOW, PLAIN, (page) => grown(page, 30)],
-    ["in mid-thinking", "ttft=0s,tps=6,jitter=0", { model: "claude-sonnet-5-5", settings: { thinking: true } }, (page) => page.waitForFunction(() => document.querySelector(".thinking .ticker")?.textContent.length > 5)],
-    ["in mid-tool", "tools=all; ttft=0s,tps=3,jitter=0", { ...PLAIN, settings: { tools: ["calculator"] } }, (page) => page.waitForSelector(".tool[data-state=writing]")],
+    ["in mid-text", endless(20), PLAIN, (page) => grown(page, 30)],
+    ["in mid-thinking", "pace=instant; stall@event=8", { model: "claude-sonnet-5-5", settings: { thinking: true } }, (page) => page.waitForFunction(() => document.querySelector(".thinking .ticker")?.textContent.length > 5)],
+    ["in mid-tool", "tools=all; pace=instant; stall@event=5", { ...PLAIN, settings: { tools: ["calculator"] } }, (page) => page.waitForSelector(".tool[data-state=writing]")],
   ])
     test(when, async () => {
       const page = await open(stage, { orders, settings });
@@ -57,7 +58,7 @@ describe("C5: stop", { concurrency: 3 }, () => {
       await page.reload();
       assert.equal(await over(page), "cancelled");
       assert.match(await page.textContent(".trouble"), /Stopped by you/);
-      await order(page, LIVE);
+      await order(page, INSTANT);
       await enter(page, "Another question");
       await page.waitForFunction(() => document.querySelectorAll(".turn.assistant").length >= 2);
       assert.equal(await over(page), "completed");
@@ -65,7 +66,7 @@ describe("C5: stop", { concurrency: 3 }, () => {
     });
 
   test("from another tab", async () => {
-    const page = await open(stage, { orders: SLOW, settings: PLAIN, shared: true });
+    const page = await open(stage, { orders: endless(20), settings: PLAIN, shared: true });
     await ask(page, "Tell me about rivers");
     await grown(page, 20);
     const other = await open(stage, { context: page.context(), path: new URL(page.url()).pathname });
@@ -78,7 +79,7 @@ describe("C5: stop", { concurrency: 3 }, () => {
   });
 
   test("what was there is kept, and Continue goes on", async () => {
-    const page = await open(stage, { orders: SLOW, settings: PLAIN, shared: true });
+    const page = await open(stage, { orders: endless(20), settings: PLAIN, shared: true });
     await ask(page, "Tell me about rivers");
     await grown(page, 40);
     await page.keyboard.press("Escape");
@@ -96,20 +97,22 @@ describe("C5: stop", { concurrency: 3 }, () => {
 
 describe("C22: queue while an answer comes", { concurrency: 3 }, () => {
   test("a message waits, and is sent at the end", async () => {
-    const page = await open(stage, { orders: LIVE, settings: PLAIN, shared: true });
+    const page = await open(stage, { orders: INSTANT, hold: 20, settings: PLAIN, shared: true });
     await ask(page, "Tell me about rivers");
     await grown(page, 20);
     await enter(page, "And about lakes");
     await page.waitForSelector(".turn.assistant[data-state=queued]");
     assert.match(await answers(page).last().textContent(), /Queued/);
+    page.gate.open();
     await page.waitForFunction(() => [...document.querySelectorAll(".turn.assistant")].map(({ dataset }) => dataset.state).join() === "completed,completed");
     await done(page);
   });
 
   test("two that are sent in one breath are one conversation, in their order", async () => {
-    const page = await open(stage, { orders: LIVE, settings: PLAIN, shared: true });
+    const page = await open(stage, { orders: INSTANT, hold: 20, settings: PLAIN, shared: true });
     await enter(page, "First");
     await enter(page, "Second");
+    page.gate.open();
     await page.waitForFunction(() => [...document.querySelectorAll(".turn.assistant")].map(({ dataset }) => dataset.state).join() === "completed,completed");
     assert.deepEqual(await page.locator(".bubble").allTextContents(), ["First", "Second"]);
     const { turns } = await settled(stage, page);
@@ -118,7 +121,7 @@ describe("C22: queue while an answer comes", { concurrency: 3 }, () => {
   });
 
   test("and can be taken back", async () => {
-    const page = await open(stage, { orders: SLOW, settings: PLAIN, shared: true });
+    const page = await open(stage, { orders: endless(20), settings: PLAIN, shared: true });
     await ask(page, "Tell me about rivers");
     await grown(page, 20);
     await enter(page, "And about lakes");

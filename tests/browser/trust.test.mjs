@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { LIVE, PLAIN, ask, done, grown, open, over, rig, saying, settled } from "./rig.mjs";
+import { PLAIN, ask, done, grown, open, order, over, rig, saying, settled } from "./rig.mjs";
 
 const stage = rig();
 
@@ -83,13 +83,18 @@ describe("C17: where answers come from is said by word and by shape", () => {
 
 describe("C19: the meter", { concurrency: 3 }, () => {
   test("estimated is dotted, confirmed is not and is what the service said", async () => {
-    const page = await open(stage, { orders: LIVE, settings: PLAIN });
+    // One that comes to no end, and one that does.
+    const page = await open(stage, { orders: "pace=instant; tokens=220; stall@event=40", settings: PLAIN });
     await ask(page, "Tell me about rivers");
     await grown(page, 60);
     await page.waitForSelector(".meter .estimated");
     assert.match(await page.textContent(".meter .estimated"), /^~/);
     assert.match(await page.evaluate(() => getComputedStyle(document.querySelector(".meter .estimated")).textDecorationStyle), /dotted/);
-    assert.equal(await over(page), "completed");
+    await page.keyboard.press("Escape");
+    assert.equal(await over(page), "cancelled");
+    await order(page, "pace=instant; tokens=220");
+    await page.click(".turn.assistant .retry");
+    await page.waitForFunction(() => document.querySelector(".turn.assistant").dataset.state === "completed");
     await page.waitForFunction(() => !document.querySelector(".meter .estimated"));
     const { turns } = await settled(stage, page);
     assert.ok((await page.textContent(".meter")).includes(`${turns.at(-1).usage.output_tokens} tokens`));
