@@ -111,7 +111,8 @@ fn t15_chat() {
 fn t4_ctrl_c_stops_an_answer_and_the_prompt_comes_back() {
     let folder = tempfile::tempdir().unwrap();
     let history = folder.path().join("history.db");
-    let Some(mut pane) = chat(&history, "--pace ttft=10ms,tps=30,jitter=0") else {
+    let Some(mut pane) = chat(&history, "--pace ttft=10ms,tps=30,jitter=0 -H 'perennial-sim: tokens=10000'")
+    else {
         return;
     };
     prompt(&mut pane, 1);
@@ -216,7 +217,7 @@ fn what_is_typed_while_an_answer_comes_waits_for_its_end_and_does_not_stand_in_i
 fn t4_ctrl_z_gives_the_shell_a_terminal_that_shows_what_is_typed() {
     let folder = tempfile::tempdir().unwrap();
     let line = format!(
-        "export PERENNIAL_HISTORY='{}'; set -m; '{}' chat --sim --color never --pace ttft=10ms,tps=20,jitter=0,burst=1; \
+        "export PERENNIAL_HISTORY='{}'; set -m; '{}' chat --sim --color never --pace ttft=10ms,tps=20,jitter=0,burst=1 -H 'perennial-sim: tokens=10000'; \
          stty -a | grep -ow -e '-*echo'; echo '[paused]'; fg",
         folder.path().join("history.db").display(),
         env!("CARGO_BIN_EXE_perennial")

@@ -65,17 +65,23 @@ fn t7_remembers_and_finds() {
 fn t7_a_process_that_is_killed_loses_a_second_at_most() {
     let text = (0..2000).map(|number| format!("line {number}\n")).collect::<String>();
     let (sim, kept) = (saying(&text, "instant,tps=300"), Kept::new());
-    let mut child = kept.with(&mut sim.ask(&["-m", "claude-opus-4-6", "Hi"])).spawn().unwrap();
+    let orders = "perennial-sim: stall@event=80";
+    let arguments = ["-m", "claude-opus-4-6", "-H", orders, "Hi"];
+    let mut child = kept.with(&mut sim.ask(&arguments)).spawn().unwrap();
     let mut out = BufReader::new(child.stdout.take().unwrap());
-    let mut old = String::new();
-    let began = tokio::time::Instant::now();
     let mut before = String::new();
-    while began.elapsed().as_millis() < 2500 {
-        out.read_line(&mut old).unwrap();
-        // What had come a second before the end.
-        if began.elapsed().as_millis() < 1500 {
-            before.clone_from(&old);
-        }
+    while before.len() <= 100 {
+        out.read_line(&mut before).unwrap();
+    }
+    // What was shown is kept though the answer is not over and nothing more comes: a second later, and here whenever it is.
+    let held = || {
+        let turns = kept.ids().pop().map(|id| kept.turns_of(&id));
+        let text = turns.and_then(|turns| Some(turns.get(1)?["content"][0]["text"].as_str()?.to_owned()));
+        text.is_some_and(|text| text.starts_with(&before))
+    };
+    let began = tokio::time::Instant::now();
+    while !held() {
+        assert!(began.elapsed().as_secs() < 120, "it is not kept while it comes");
     }
     signal(&child, "KILL");
     child.wait().unwrap();

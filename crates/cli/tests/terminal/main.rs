@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may panic, and say what it skipped")]
 
 mod chat;
+#[path = "../../../../tests/rigs/door.rs"]
+mod door;
 mod flags;
 mod history;
 mod layout;

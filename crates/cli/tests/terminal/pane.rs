@@ -20,8 +20,6 @@ pub(crate) struct Pane {
     folder: TempDir,
     pieces: Receiver<Vec<u8>>,
     bytes: Vec<u8>,
-    /// How often something came.
-    times: usize,
 }
 
 impl Pane {
@@ -36,7 +34,7 @@ impl Pane {
         let fifo = folder.path().join("bytes");
         assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
         let (send, pieces) = channel();
-        let pane = Self { socket, folder, pieces, bytes: Vec::new(), times: 0 };
+        let pane = Self { socket, folder, pieces, bytes: Vec::new() };
         // It begins when its bytes are looked at. A key that ends the command does not end this.
         let script = format!("trap : INT; tmux wait-for go; {line}; echo \"{END}$?]\"; exec cat");
         let (columns, lines) = (columns.to_string(), lines.to_string());
@@ -65,10 +63,7 @@ impl Pane {
         let deadline = Instant::now() + PATIENCE;
         while !holds(&self.bytes) {
             match self.pieces.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-                Ok(piece) => {
-                    self.times += 1;
-                    self.bytes.extend_from_slice(&piece);
-                }
+                Ok(piece) => self.bytes.extend_from_slice(&piece),
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
                     panic!("waited in vain for {what}; the screen is\n{}", self.screen());
                 }
@@ -90,11 +85,6 @@ impl Pane {
     /// What was written by the command, every byte.
     pub(crate) fn written(&self) -> String {
         String::from_utf8_lossy(&self.bytes).into_owned()
-    }
-
-    /// How often something came so far.
-    pub(crate) fn times(&self) -> usize {
-        self.times
     }
 
     /// What is to be seen, the lines that were scrolled away included, without what stands there of the end.

@@ -26,8 +26,8 @@ fn t3_pipes() {
     let lines = (0..4000).map(|number| format!("line {number}\n")).collect::<String>();
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), "a text\n").unwrap();
-    // All of it would take two seconds to send.
-    let sim = saying(&lines, "instant,tps=2000");
+    // All of it would take most of a minute to send.
+    let sim = saying(&lines, "instant,tps=200");
     let asking = ask(&sim, "-m claude-opus-4-6 'Sum up'").replace(" < /dev/null", "");
     let ran = shell(&format!(
         "cat {} | {asking} | head -2; echo \"codes ${{PIPESTATUS[*]}}\"",

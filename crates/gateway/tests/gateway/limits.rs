@@ -6,7 +6,8 @@ use perennial_gateway::{
 use reqwest::{Method, RequestBuilder};
 use serde_json::json;
 
-use crate::door::{Door, IN_TEXT};
+use crate::door::Door;
+use crate::doored::IN_TEXT;
 use crate::native::Growing;
 use crate::rig::{Answer, MODEL, Rig, question, quick, receive, simulator};
 

@@ -4,7 +4,9 @@
 mod access;
 mod cancel;
 mod conversations;
+#[path = "../../../../tests/rigs/door.rs"]
 mod door;
+mod doored;
 mod guard;
 mod idempotency;
 mod leak;

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::door::IN_TEXT;
+use crate::doored::IN_TEXT;
 use crate::native::Growing;
 use crate::rig::{MODEL, Rig, fixtures, pinging, question, quick, receive, simulator, transcript};
 

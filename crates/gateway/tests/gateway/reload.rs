@@ -6,7 +6,7 @@ use perennial_gateway::{Builder, Fallback, Gateway, Key, Limits, MaxBodyBytes, O
 use perennial_sim::{Pace, Simulator};
 use reqwest::Method;
 
-use crate::door::IN_TEXT;
+use crate::doored::IN_TEXT;
 use crate::native::Growing;
 use crate::rig::{MODEL, Rig, question, quick, receive, simulator};
 

@@ -10,7 +10,7 @@ use perennial_protocol::{End, ErrorKind};
 use perennial_sim::{Outcome, Pace};
 use tokio::time::Instant;
 
-use crate::door::Door;
+use crate::door::Shut;
 use crate::native::Growing;
 use crate::rig::{
     Answer, MODEL, NEVER, PATIENCE, Rig, pinging, question, quick, receive, simulator, transcript,
@@ -231,7 +231,7 @@ async fn a_client_does_not_wait_in_silence_for_the_first_byte() {
     clocks.early_open = Duration::from_millis(50);
     for (orders, fails) in [("", false), ("status=401", true)] {
         let (rig, door) =
-            Rig::behind_door(Door::SHUT, |gateway| gateway.clocks(clocks).recovery(hasty())).await;
+            Rig::behind_door(Shut::Entirely, |gateway| gateway.clocks(clocks).recovery(hasty())).await;
         let direct = rig.ask_directly(&question(MODEL, true), "").await;
         let asked = rig.post(&rig.gateway.url(), question(MODEL, true).to_string(), orders);
         let mut answer = Growing::open(asked).await;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use perennial_protocol::{End, ErrorKind};
 use tokio::net::TcpStream;
 
-use crate::door::IN_TEXT;
+use crate::doored::IN_TEXT;
 use crate::rig::{MODEL, PATIENCE, Rig, question, quick, simulator, transcript};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -11,7 +11,7 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 
-use crate::door::IN_TEXT;
+use crate::doored::IN_TEXT;
 use crate::rig::{MODEL, PATIENCE, Rig, question, receive, simulator};
 
 /// A client of the face.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use perennial_protocol::{End, ErrorKind};
 
-use crate::door::IN_TEXT;
+use crate::door::Shut;
 use crate::native::Growing;
 use crate::rig::{Answer, MODEL, Rig, pinging, question, quick, receive, simulator, transcript};
 
@@ -14,8 +14,8 @@ const PING: &str = "event: ping\ndata: {\"type\": \"ping\"}\n\n";
 async fn silence_is_filled_with_pings_between_events_only() {
     let question = question(MODEL, true);
     // After the head, and inside an event: one is passed on when it is whole, so nothing ever stands inside it.
-    for bytes in [0, IN_TEXT, IN_TEXT + 60, IN_TEXT + 120] {
-        let (rig, door) = Rig::behind_door(bytes, |gateway| gateway.clocks(pinging())).await;
+    for bytes in [0, 1_200, 1_260, 1_320] {
+        let (rig, door) = Rig::behind_door(Shut::After(bytes), |gateway| gateway.clocks(pinging())).await;
         let direct = rig.ask_directly(&question, "").await;
         let mut answer = Growing::open(rig.post(&rig.gateway.url(), question.to_string(), "")).await;
         // The answer has one of its own.
