@@ -14,10 +14,10 @@ use crate::world::{CLIENT_KEY, VERSION, World};
 
 /// An upstream must be closed by then.
 pub(crate) const LIMIT: Duration = Duration::from_millis(100);
-/// A machine that does other things at the same time is not to be blamed on a gateway.
-pub(crate) const LAX_LIMIT: Duration = Duration::from_secs(1);
+/// A machine that does other things at the same time, or stands still, is not to be blamed on a gateway: in the short run only what never comes is too late.
+pub(crate) const LAX_LIMIT: Duration = Duration::from_secs(30);
 /// Nothing here takes longer, unless it never comes.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(60);
 /// Clients that leave at the same time.
 const AT_ONCE: usize = 8;
 /// An error that is not tried again is answered by then.

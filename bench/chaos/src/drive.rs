@@ -19,7 +19,7 @@ const ROUND: u64 = 10_000;
 /// Rows that are kept until their requests are over.
 const ROWS_KEPT: usize = 20_000;
 /// What nobody reads any more must be closed by then.
-const CLOSED_AFTER: Duration = Duration::from_secs(5);
+const CLOSED_AFTER: Duration = Duration::from_secs(60);
 
 /// What came of a run.
 #[derive(Debug, Default)]

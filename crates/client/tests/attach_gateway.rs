@@ -17,7 +17,7 @@ use perennial_log::{MemoryLog, MemoryOptions};
 use perennial_sim::{Pace, Simulator};
 
 /// Nothing here takes longer, unless it hangs.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 struct Rig {
     sim: perennial_sim::Handle,

@@ -45,20 +45,36 @@ fn cost(bytes: usize, again: usize) -> Duration {
     cost
 }
 
-fn least(bytes: usize, again: usize) -> Duration {
-    (0..2).map(|_| cost(bytes, again)).min().unwrap()
+/// The least of some tries, which end as soon as one is below `limit`. What is a hundred times the work is so each time; what a machine that is shared takes away
+/// meanwhile, and calls ours, it does not take away twenty times.
+fn least(bytes: usize, again: usize, limit: Duration) -> Duration {
+    let mut least = Duration::MAX;
+    for _ in 0..20 {
+        least = least.min(cost(bytes, again));
+        if least < limit {
+            break;
+        }
+    }
+    least
+}
+
+/// The least of a few.
+fn first(bytes: usize, again: usize) -> Duration {
+    (0..3).map(|_| cost(bytes, again)).min().unwrap()
 }
 
 #[test]
 fn a_long_text_costs_as_much_as_its_length() {
-    let (short, long) = (least(100_000, 100), least(1_000_000, 100));
+    let short = first(100_000, 100);
+    let long = least(1_000_000, 100, short * 40);
     println!("100 kB: {short:?}, 1 MB: {long:?}");
     assert!(long < short * 40, "{short:?} for 100 kB, {long:?} for 1 MB");
 }
 
 #[test]
 fn a_long_repetition_costs_as_much_as_its_length() {
-    let (short, long) = (least(70_000, 6_000), least(70_000, 60_000));
+    let short = first(70_000, 6_000);
+    let long = least(70_000, 60_000, short * 30);
     println!("6 kB again: {short:?}, 60 kB again: {long:?}");
     assert!(long < short * 30, "{short:?} for 6 kB, {long:?} for 60 kB");
 }

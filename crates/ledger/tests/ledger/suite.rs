@@ -226,7 +226,7 @@ async fn what_was_spent_is_known_after_a_restart(url: String) {
 
 /// Until `what` holds; other processes are known of after a moment.
 async fn until(what: impl Fn() -> bool) {
-    let waited = tokio::time::timeout(Duration::from_secs(20), async {
+    let waited = tokio::time::timeout(Duration::from_secs(120), async {
         while !what() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
