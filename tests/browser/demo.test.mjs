@@ -43,7 +43,7 @@ describe("D7: sliders and counters", { concurrency: 3 }, () => {
       await set(page, "gap", gap);
       const asked = page.waitForRequest((request) => request.method() === "POST" && "perennial-sim" in request.headers());
       await page.click("#go");
-      assert.match((await asked).headers()["perennial-sim"], new RegExp(`ttft=200ms,tps=${(1000 / gap).toFixed(2)},jitter=0`));
+      assert.match((await asked).headers()["perennial-sim"], new RegExp(`ttft=200ms; tps=${(1000 / gap).toFixed(2)}; jitter=0`));
       assert.equal(await ended(page), "done");
       const tokens = Number(await page.textContent("#tokens"));
       // From the first one that was there to the end, with room for what the page rounds and for what comes together.

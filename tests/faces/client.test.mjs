@@ -132,12 +132,12 @@ test("an address where nobody is is given up, one where somebody was is not", as
 test("a connection that says nothing is dead; a reader that takes its time is not", async () => {
   const script = scripted(({ signal }) => silent(WHOLE.slice(0, 3).join(""), signal), sse(WHOLE.slice(3).join("")));
   const told = [];
-  const stream = attach(ID, { ...script, maxSilence: 30, onConnection: (connection) => told.push(connection) });
+  const stream = attach(ID, { ...script, maxSilence: 1000, onConnection: (connection) => told.push(connection) });
   const ids = [];
   for await (const event of stream) {
     ids.push(event.id);
     // Longer than the silence that is allowed: while nobody reads, nothing is late.
-    if (event.id === "2.1") await new Promise((resolve) => setTimeout(resolve, 60));
+    if (event.id === "2.1") await new Promise((resolve) => setTimeout(resolve, 1500));
   }
   assert.deepEqual(ids, IDS);
   assert.deepEqual(told.map(({ state }) => state), ["connecting", "open", "waiting", "connecting", "open", "closed"]);

@@ -5,6 +5,7 @@ import { after, before, describe, test } from "node:test";
 
 import { Fold } from "../../web/perennial.js";
 import { curl } from "./curl.mjs";
+import { startGate } from "./gate.mjs";
 import { BODY, INSTANT, STUCK, framesOf, make, neverMade, startGateway, textOf, wholeEvents } from "./gateway.mjs";
 import { seeded } from "./seeds.mjs";
 
@@ -121,21 +122,36 @@ describe("from any position on, what everybody gets", () => {
 });
 
 describe("long poll", () => {
+  let gate, behind;
+  before(async () => {
+    gate = await startGate();
+    behind = await startGateway("--upstream", gate.url, "--upstream-key", "nobody-looks-at-it");
+  });
+  after(async () => {
+    await behind?.stop();
+    await gate?.stop();
+  });
+
   for (const face of [NDJSON, ["-H", "accept: text/event-stream"], TEXT]) {
     test(`in pieces, ${face[1]}`, async () => {
-      const { id } = await make(gateway, { orders: "ttft=0s,tps=100; tokens=60" });
+      // Eight events at a time: the next ones come when these have been polled.
+      let events = 8;
+      const { headers, open } = gate.hold(events);
+      const { id } = await make(behind, { orders: "pace=instant; tokens=200", headers });
+      const of = (rest) => `${behind.url}/v1/streams/${id}${rest}`;
       const pieces = [];
       let position = "0";
       for (;;) {
-        const { status, headers, body } = await curl(...face, path(id, `/events?live=poll&after=${position}`));
+        const { status, headers, body } = await curl(...face, of(`/events?live=poll&after=${position}`));
         if (status === 204) break;
         assert.equal(status, 200);
         pieces.push(body);
         position = headers.get("perennial-position");
         assert.match(headers.get("perennial-state"), /^(running|completed)$/);
+        open((events += 8));
       }
       assert.ok(pieces.length > 3);
-      const whole = await curl(...face, path(id, "/events"));
+      const whole = await curl(...face, of("/events"));
       const strip = (body) => body.replaceAll(/^retry: \d+\n\n/gm, "");
       assert.equal(strip(pieces.join("")), strip(whole.body));
     });

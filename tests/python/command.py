@@ -45,7 +45,7 @@ class Command:
     def stop(self) -> None:
         self._process.terminate()
         try:
-            self._process.wait(timeout=10)
+            self._process.wait(timeout=60)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
@@ -53,7 +53,7 @@ class Command:
 
     def journal(self) -> list[dict]:
         """The entries of a simulator's journal, oldest first."""
-        with urllib.request.urlopen(f"{self.url}/sim/journal", timeout=10) as answer:
+        with urllib.request.urlopen(f"{self.url}/sim/journal", timeout=120) as answer:
             journal = json.load(answer)
         return journal["entries"] if isinstance(journal, dict) else journal
 

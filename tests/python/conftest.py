@@ -24,7 +24,7 @@ def pytest_report_header() -> list[str]:
 def client_for(url: str, *, orders: str = "pace=instant", **options: object) -> anthropic.Anthropic:
     """The SDK as its users make it; `orders` are words for the simulator. What breaks is to stay broken, unless the test says otherwise."""
     headers = {"perennial-sim": orders, "perennial-recovery": "off", **options.pop("default_headers", {})}
-    options = {"api_key": "test-key", "max_retries": 0, "timeout": 30.0, **options}
+    options = {"api_key": "test-key", "max_retries": 0, "timeout": 120.0, **options}
     return anthropic.Anthropic(base_url=url, default_headers=headers, **options)
 
 

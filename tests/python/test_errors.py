@@ -77,15 +77,18 @@ def test_an_upstream_that_drops_is_an_error(servers, fault: str, stream: bool) -
 
 
 def test_an_answer_opened_early_can_still_be_refused(servers) -> None:
-    """After ten seconds the gateway opens the answer by itself; what comes then still has its own type."""
-    client = client_for(servers(recordings.OWN).url, orders="stall=11s@headers; status=400")
-    began = time.monotonic()
+    """After ten seconds the gateway opens the answer by itself; what comes then still has its own type.
+
+    The upstream takes its time even for a machine that stands still when it is to be opened.
+    """
+    client = client_for(servers(recordings.OWN).url, orders="stall=25s@headers; status=400")
+    opened = False
     with pytest.raises(anthropic.APIStatusError) as raised:
         with client.messages.stream(model=MODEL, **REQUEST) as stream:
-            opened = time.monotonic() - began
+            opened = True
             stream.get_final_message()
     assert raised.value.body["error"]["type"] == "invalid_request_error"
-    assert opened < time.monotonic() - began - 0.5, "it was opened before the upstream answered"
+    assert opened and raised.value.status_code == 200, "it was opened before the upstream answered"
 
 
 @pytest.mark.parametrize("model", ["claude-haiku-4-5", "claude-opus-4-8"])
@@ -115,7 +118,7 @@ def test_leaving_reaches_the_upstream(simulator, gateway) -> None:
     assert entry["events"] > 0
 
 
-def until(question, seconds: float = 10.0):
+def until(question, seconds: float = 120.0):
     """Asks until there is an answer: each question is a request of its own, so this does not spin."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:

@@ -4,7 +4,7 @@ import json
 import pathlib
 import shutil
 import subprocess
-import time
+import threading
 
 import pytest
 
@@ -12,7 +12,10 @@ import recordings
 
 pytestmark = pytest.mark.skipif(shutil.which("curl") is None, reason="SKIPPED: curl is not here")
 
-BODY = {"model": "bench:deltas=8,gap_us=150000", "max_tokens": 100, "stream": True, "messages": [{"role": "user", "content": "."}]}
+BODY = {"model": "bench:deltas=8", "max_tokens": 100, "stream": True, "messages": [{"role": "user", "content": "."}]}
+
+# Nothing takes longer, unless it never comes.
+PATIENCE = 120
 
 
 def curl(url: str, *arguments: str, body: dict = BODY, orders: str | None = None) -> subprocess.Popen:
@@ -24,26 +27,21 @@ def curl(url: str, *arguments: str, body: dict = BODY, orders: str | None = None
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
-def arrivals(process: subprocess.Popen) -> list[tuple[float, bytes]]:
-    """Each line of stdout with the time at which it could be read."""
-    lines = []
+@pytest.mark.parametrize("count", [1, 2, 5, 9])
+def test_first_byte_at_once_and_nothing_held_back(servers, count: int) -> None:
+    # So many events and then nothing: what a buffer would wait for never comes.
+    process = curl(servers(recordings.OWN).url, orders=f"stall@event={count}")
+    patience = threading.Timer(PATIENCE, process.kill)
+    patience.start()
+    ends = 0
     for line in iter(process.stdout.readline, b""):
-        lines.append((time.monotonic(), line))
-    process.wait(timeout=10)
-    return lines
-
-
-def test_first_byte_at_once_and_nothing_held_back(servers) -> None:
-    process = curl(servers(recordings.OWN).url)
-    lines = arrivals(process)
-    deltas = [at for at, line in lines if line == b"event: content_block_delta\n"]
-    start = next(at for at, line in lines if line == b"event: message_start\n")
-    assert process.returncode == 0 and len(deltas) == 8
-    # Only lower bounds: a loaded machine may be late, but a buffer would have let all of them come together.
-    assert deltas[-1] - deltas[0] >= 0.7 * 7 * 0.150
-    assert lines[-1][0] - start >= 0.7 * 7 * 0.150
-    gaps = [later - sooner for sooner, later in zip(deltas, deltas[1:])]
-    assert sum(gap > 0.05 for gap in gaps) >= 5, gaps
+        ends += line == b"\n"
+        if ends == count:
+            break
+    patience.cancel()
+    process.kill()
+    process.communicate()
+    assert ends == count
 
 
 def test_bytes_are_the_recorded_bytes(servers) -> None:
@@ -51,13 +49,13 @@ def test_bytes_are_the_recorded_bytes(servers) -> None:
         if path.stem.startswith("cut_"):
             continue
         process = curl(servers(recordings.OWN).url, body={**BODY, "model": f"replay:{path.stem}"}, orders="pace=instant")
-        assert process.communicate(timeout=30)[0] == path.read_bytes(), path.stem
+        assert process.communicate(timeout=PATIENCE)[0] == path.read_bytes(), path.stem
 
 
 def test_a_cut_body_gets_an_error_event_of_its_own(servers) -> None:
     for path in sorted(recordings.OWN.glob("cut_*.sse")):
         process = curl(servers(recordings.OWN).url, body={**BODY, "model": f"replay:{path.stem}"}, orders="pace=instant")
-        body = process.communicate(timeout=30)[0]
+        body = process.communicate(timeout=PATIENCE)[0]
         # The beginning of an event that was cut is none, and stays in the log.
         recorded = path.read_bytes()
         recorded = recorded[: recorded.rfind(b"\n\n") + 2]
@@ -72,7 +70,7 @@ def test_a_cut_body_gets_an_error_event_of_its_own(servers) -> None:
 def test_headers(servers, tmp_path: pathlib.Path) -> None:
     dump = tmp_path / "headers"
     process = curl(servers(recordings.OWN).url, "-D", str(dump), body={**BODY, "model": "replay:text"}, orders="pace=instant")
-    process.communicate(timeout=30)
+    process.communicate(timeout=PATIENCE)
     head = dump.read_text().lower()
     assert head.startswith("http/1.1 200")
     assert "content-type: text/event-stream" in head
@@ -88,7 +86,7 @@ def test_wrong_turnings_are_claude_errors(servers) -> None:
         (["-H", "x-api-key: k", "-H", "anthropic-version: 2023-06-01", "-d", "{not json", f"{url}/v1/messages"], "400"),
     ]
     for arguments, status in rows:
-        out = subprocess.run(["curl", "-sS", "-w", "\n%{http_code}", *arguments], capture_output=True, text=True, timeout=30)
+        out = subprocess.run(["curl", "-sS", "-w", "\n%{http_code}", *arguments], capture_output=True, text=True, timeout=PATIENCE)
         body, code = out.stdout.rsplit("\n", 1)
         assert code == status, (arguments, out.stdout)
         error = json.loads(body)

@@ -39,7 +39,7 @@ function server(folder) {
 async function client(folder = OWN, orders = "pace=instant", options = {}) {
   const { url } = await server(folder);
   const defaultHeaders = { "perennial-recovery": "off", "perennial-sim": orders, ...options.defaultHeaders };
-  return new Anthropic({ apiKey: "test-key", baseURL: url, maxRetries: 0, timeout: 30_000, ...options, defaultHeaders });
+  return new Anthropic({ apiKey: "test-key", baseURL: url, maxRetries: 0, timeout: 120_000, ...options, defaultHeaders });
 }
 
 /**
