@@ -176,17 +176,14 @@ describe("whoever asks gets an answer", { concurrency: 3 }, () => {
     const page = await open(stage, { orders: ANSWER, hold: 40, settings: PLAIN });
     // As a page has it whose gateway was killed before the stream was written.
     const other = neverMade();
-    await page.route(/\/turns$/, async (route) => {
-      const said = await route.fetch();
-      await route.fulfill({ response: said, body: (await said.text()).replace(/strm_[0-9a-f]+/, other) });
-    });
-    await page.route(/\/v1\/conversations\/conv_[0-9a-f]+$/, async (route) => {
+    const told = /\/v1\/conversations\/conv_[0-9a-f]+(\/turns)?(\?.*)?$/;
+    await page.route(told, async (route) => {
       const said = await route.fetch();
       await route.fulfill({ response: said, body: (await said.text()).replaceAll(/strm_[0-9a-f]+/g, other) });
     });
     await ask(page, "Tell me about rivers");
     await page.waitForSelector(".turn.assistant .trouble");
-    await page.unroute(/\/v1\/conversations\/conv_[0-9a-f]+$/);
+    await page.unrouteAll({ behavior: "wait" });
     const id = new URL(page.url()).pathname.split("/").at(-1);
     await page.evaluate((id) => fetch(`/v1/conversations/${id}`, { method: "PATCH", body: JSON.stringify({ title: "Rivers" }) }), id);
     await grown(page, 20);
