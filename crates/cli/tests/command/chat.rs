@@ -27,6 +27,9 @@ fn text(turn: &Value) -> &str {
     turn["content"].as_array().unwrap().iter().find_map(|block| block["text"].as_str()).unwrap_or_default()
 }
 
+/// Answers that last longer than any test needs to stop them.
+const LONG: &str = "perennial-sim: tokens=10000";
+
 #[test]
 fn each_answer_knows_what_was_said_before_and_it_is_kept() {
     let kept = Kept::new();
@@ -197,7 +200,7 @@ fn lines_commands_and_conversations() {
 fn ctrl_c_stops_the_answer_and_keeps_it() {
     let kept = Kept::new();
     let mut child = kept
-        .command(&["chat", "--sim", "--pace", "ttft=10ms,tps=20,jitter=0,burst=1"])
+        .command(&["chat", "--sim", "--pace", "ttft=10ms,tps=20,jitter=0,burst=1", "-H", LONG])
         .stdin(Stdio::piped())
         .spawn()
         .unwrap();
@@ -223,7 +226,7 @@ fn ctrl_c_stops_the_answer_and_keeps_it() {
 fn a_session_that_was_killed_goes_on_with_what_had_come() {
     let kept = Kept::new();
     let mut child = kept
-        .command(&["chat", "--sim", "--pace", "ttft=10ms,tps=40,jitter=0,burst=1"])
+        .command(&["chat", "--sim", "--pace", "ttft=10ms,tps=40,jitter=0,burst=1", "-H", LONG])
         .stdin(Stdio::piped())
         .spawn()
         .unwrap();

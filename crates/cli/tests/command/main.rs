@@ -7,6 +7,8 @@ mod config;
 mod conversations;
 mod decode;
 mod doctor;
+#[path = "../../../../tests/rigs/door.rs"]
+mod door;
 mod explain;
 mod log;
 mod logs;

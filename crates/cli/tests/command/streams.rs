@@ -5,7 +5,8 @@ use std::process::{Child, ChildStdout};
 
 use serde_json::Value;
 
-use crate::rig::{Ran, Service, perennial, run, signal};
+use crate::door::{Door, Shut};
+use crate::rig::{Ran, Service, Sim, perennial, run, signal};
 use crate::services::{STREAM, request};
 
 /// Slow enough to come to in the middle.
@@ -13,6 +14,15 @@ const PACE: &str = "ttft=10ms,tps=150,jitter=0,burst=1";
 
 fn serve(pace: &str) -> Service {
     Service::start(&mut perennial(&["serve", "--listen", "127.0.0.1:0", "--pace", pace]))
+}
+
+/// A simulator, a door behind which most of each answer waits, and a gateway.
+fn held() -> (Sim, Door, Service) {
+    let sim = Sim::new();
+    let door = sim.runtime.block_on(Door::before(&sim.handle.url(), Shut::Events(12)));
+    let mut serve = perennial(&["serve", "--listen", "127.0.0.1:0", "--upstream", &door.url]);
+    let service = Service::start(serve.env("ANTHROPIC_API_KEY", "sk-ant-secret-key"));
+    (sim, door, service)
 }
 
 /// Starts a stream that nobody reads, and gives its name.
@@ -58,7 +68,7 @@ impl Attached {
 
 #[test]
 fn t14_one_stream_in_several_terminals_is_the_same_in_all_of_them() {
-    let service = serve(PACE);
+    let (_sim, door, service) = held();
     let id = start(&service);
     let mut first = Attached::new(&service, &id);
     first.wait_for(20);
@@ -66,6 +76,7 @@ fn t14_one_stream_in_several_terminals_is_the_same_in_all_of_them() {
     let running = request(&service.url, &format!("GET /v1/streams/{id}"), "");
     assert!(running.contains("\"state\":\"running\""), "{running}");
     let second = Attached::new(&service, &id);
+    door.open();
     let (first, second) = (first.end(), second.end());
     assert_eq!(first, second);
     assert_eq!(first.0, 0);
@@ -129,12 +140,13 @@ fn every_form_of_a_stream_is_there() {
 
 #[test]
 fn leaving_a_stream_leaves_it_alone() {
-    let service = serve("ttft=10ms,tps=30,jitter=0,burst=1");
+    let (_sim, door, service) = held();
     let id = start(&service);
     let mut reader = Attached::new(&service, &id);
     reader.wait_for(10);
     signal(&reader.child, "INT");
     assert_eq!(reader.end().0, 130);
+    door.open();
     let (code, whole) = Attached::new(&service, &id).end();
     assert_eq!(code, 0);
     assert!(whole.len() > 60, "{whole}");
@@ -142,7 +154,7 @@ fn leaving_a_stream_leaves_it_alone() {
 
 #[test]
 fn a_stream_that_was_stopped_or_is_not_there_is_said_to_be() {
-    let service = serve("ttft=10ms,tps=20,jitter=0");
+    let (_sim, _door, service) = held();
     let id = start(&service);
     let mut reader = Attached::new(&service, &id);
     reader.wait_for(4);
@@ -157,13 +169,14 @@ fn a_stream_that_was_stopped_or_is_not_there_is_said_to_be() {
 
 #[test]
 fn streams_are_told_of_as_they_begin_and_end() {
-    let service = serve(PACE);
+    let (_sim, door, service) = held();
     let earlier = start(&service);
     let mut tail = perennial(&["tail", "--text", "--url", &service.url]).spawn().unwrap();
     let mut lines = BufReader::new(tail.stdout.take().unwrap()).lines().map(Result::unwrap);
     // What ran already is told of first.
     assert!(lines.next().unwrap().ends_with(&format!("{earlier}  begun  claude-opus-4-6")));
     let later = start(&service);
+    door.open();
     let mut seen = Vec::new();
     while seen.iter().filter(|line: &&String| line.contains("  completed  ")).count() < 2 {
         seen.push(lines.next().unwrap());
@@ -187,7 +200,7 @@ fn streams_are_told_of_as_they_begin_and_end() {
 
 #[test]
 fn a_tail_in_json_is_a_line_for_each_thing() {
-    let service = serve(PACE);
+    let (_sim, door, service) = held();
     let running = start(&service);
     let mut tail = perennial(&["tail", "--json", "--url", &service.url]).spawn().unwrap();
     let mut lines = BufReader::new(tail.stdout.take().unwrap()).lines().map(Result::unwrap);
@@ -197,6 +210,7 @@ fn a_tail_in_json_is_a_line_for_each_thing() {
     // One that is stopped at once, maybe before it is looked at: it is told of all the same.
     let id = start(&service);
     request(&service.url, &format!("POST /v1/streams/{id}/cancel"), "");
+    door.open();
     let mut seen: Vec<Value> = Vec::new();
     while seen.len() < 3 {
         seen.push(next());

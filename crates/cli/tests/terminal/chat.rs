@@ -182,7 +182,7 @@ fn a_line_can_be_written_in_an_editor() {
 fn what_is_typed_while_an_answer_comes_waits_for_its_end_and_does_not_stand_in_it() {
     let folder = tempfile::tempdir().unwrap();
     let history = folder.path().join("history.db");
-    let Some(mut pane) = chat(&history, "--pace ttft=10ms,tps=40,jitter=0,burst=1") else { return };
+    let Some(mut pane) = chat(&history, "--pace ttft=10ms,tps=12,jitter=0,burst=1") else { return };
     prompt(&mut pane, 1);
     say(&pane, "Tell me about tides");
     pane.wait_for("Tides");
