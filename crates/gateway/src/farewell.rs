@@ -12,7 +12,8 @@ use perennial_protocol::ErrorKind;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::refusal::{RequestId, error_body};
+use crate::refusal::error_body;
+use crate::request_id::RequestId;
 use crate::streams::COME_BACK;
 
 /// How long a client that is one too many may take to say what it wants, and again to read why it does not get it.

@@ -18,6 +18,7 @@
 #![forbid(unsafe_code)]
 
 mod access;
+mod builder;
 mod clock;
 mod conversations;
 mod cors;
@@ -36,31 +37,37 @@ mod metrics;
 mod openapi;
 mod outlet;
 mod pass;
+mod policy;
 mod record;
 mod refusal;
 mod reload;
 mod request;
+mod request_id;
 mod routes;
 mod seat;
 mod server;
 mod service;
 mod streams;
 mod traces;
+mod unable;
 mod upstream;
 mod web;
 
 pub use access::{Key, Secret};
+pub use builder::Builder;
 pub use conversations::FetchPolicy;
 pub use fallback::{CachePolicy, Fallback, MaxCachedAnswers, MaxCachedBytes};
-pub use gateway::{BuildError, Builder, Gateway, Handle, RunError};
-pub use generation::{Guard, InvalidPolicy, MaxRecoveryTokens, OnClock, OnDisconnect, Recovery};
+pub use gateway::{Gateway, Handle};
+pub use generation::{Guard, MaxRecoveryTokens, OnClock, Recovery};
 pub use limits::{
     Clocks, Limits, MaxBodyBytes, MaxConnections, MaxDetachedTokens, MaxGrace, MaxReaders, MaxStreams,
     MaxStreamsPerKey, MaxUnread, MinTokens,
 };
 pub use perennial_recovery::{MaxHops, MaxRetryAfter, RetryBudget, RetryPolicy};
+pub use policy::{InvalidPolicy, OnDisconnect};
 pub use reload::Reloader;
 pub use service::Mode;
 #[cfg(feature = "otel")]
 pub use traces::TraceOptions;
+pub use unable::{BuildError, RunError};
 pub use upstream::{BreakerPolicy, UpstreamOptions};

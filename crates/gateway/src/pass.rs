@@ -11,8 +11,9 @@ use bytes::Bytes;
 use http_body::Frame;
 
 use crate::headers;
-use crate::refusal::{Refusal, RequestId};
+use crate::refusal::Refusal;
 use crate::request;
+use crate::request_id::RequestId;
 use crate::service::Service;
 use crate::upstream::{UpstreamBody, UpstreamFailure};
 

@@ -3,7 +3,6 @@
 //! The words are ours. Texts of libraries say nothing to a client and may say too much, so they go to the log only.
 
 use std::borrow::Cow;
-use std::fmt;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -14,11 +13,7 @@ use perennial_ledger::Denied;
 use perennial_protocol::ErrorKind;
 use serde_json::json;
 
-use crate::record::Cut;
-
-/// The id of one request; stands in the header `request-id` and in error bodies.
-#[derive(Clone, Debug)]
-pub(crate) struct RequestId(Box<str>);
+use crate::request_id::RequestId;
 
 /// Why a request is not answered.
 #[derive(Debug)]
@@ -32,26 +27,6 @@ pub(crate) struct Refusal {
     quotes: bool,
     /// When to come back.
     after: Option<Duration>,
-}
-
-impl RequestId {
-    pub(crate) fn new() -> Self {
-        Self(format!("req_{}", uuid::Uuid::now_v7().simple()).into())
-    }
-
-    /// The id that the upstream gave, else one of our own.
-    pub(crate) fn of(headers: &HeaderMap, own: &Self) -> Self {
-        headers
-            .get("request-id")
-            .and_then(|id| id.to_str().ok())
-            .map_or_else(|| own.clone(), |id| Self(id.into()))
-    }
-}
-
-impl fmt::Display for RequestId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
 }
 
 impl Refusal {
@@ -127,12 +102,6 @@ impl Refusal {
         Self::new(404, ErrorKind::NotFound, "there is no such stream")
     }
 
-    /// Why an answer did not even begin.
-    pub(crate) fn of_cut(cut: Cut) -> Self {
-        let error = cut.error(None);
-        Self::new(error.status, error.kind, error.message)
-    }
-
     /// After which time it may be better, if anybody knows.
     pub(crate) fn wait(&self) -> Option<Duration> {
         self.after
@@ -173,7 +142,7 @@ impl Refusal {
         *response.headers_mut() = headers;
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        if let Ok(id) = HeaderValue::from_str(&id.0) {
+        if let Ok(id) = HeaderValue::from_str(id.as_str()) {
             headers.insert("request-id", id);
         }
         if self.status == StatusCode::SERVICE_UNAVAILABLE || self.status == StatusCode::TOO_MANY_REQUESTS {
@@ -186,5 +155,6 @@ impl Refusal {
 
 /// The error body of the service; the data of an `error` event as well.
 pub(crate) fn error_body(kind: &ErrorKind, message: &str, id: &RequestId) -> String {
-    json!({"type": "error", "error": {"type": kind, "message": message}, "request_id": &*id.0}).to_string()
+    json!({"type": "error", "error": {"type": kind, "message": message}, "request_id": id.as_str()})
+        .to_string()
 }

@@ -10,9 +10,10 @@ use std::sync::{Arc, OnceLock};
 use axum::Router;
 use parking_lot::RwLock;
 
-use crate::gateway::{BuildError, Builder, RunError};
+use crate::builder::Builder;
 use crate::routes;
 use crate::service::Service;
+use crate::unable::{BuildError, RunError};
 
 /// What every connection looks at for each request.
 pub(crate) struct Current {

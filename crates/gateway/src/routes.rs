@@ -10,7 +10,8 @@ use http::StatusCode;
 use perennial_protocol::ErrorKind;
 
 use crate::pass::pass;
-use crate::refusal::{Refusal, RequestId};
+use crate::refusal::Refusal;
+use crate::request_id::RequestId;
 use crate::service::Service;
 use crate::{conversations, cors, openapi, streams, web};
 use crate::{messages, metrics};

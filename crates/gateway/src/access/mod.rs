@@ -18,7 +18,7 @@ pub use self::capability::Secret;
 pub(crate) use self::key::Credential;
 pub use self::key::Key;
 pub(crate) use self::owner::Owner;
-use crate::generation::OnDisconnect;
+use crate::policy::OnDisconnect;
 use crate::refusal::Refusal;
 
 /// The rules of one gateway.

@@ -59,7 +59,8 @@ use self::answer::Watched;
 use self::ask::Ask;
 use self::changes::Changes;
 use crate::access::Caller;
-use crate::refusal::{Refusal, RequestId};
+use crate::refusal::Refusal;
+use crate::request_id::RequestId;
 use crate::service::Service;
 
 /// What all conversations of a gateway share.

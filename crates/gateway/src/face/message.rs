@@ -20,7 +20,8 @@ use crate::generation::Presence;
 use crate::headers;
 use crate::limits::Clocks;
 use crate::record::Ending;
-use crate::refusal::{Refusal, RequestId};
+use crate::refusal::Refusal;
+use crate::request_id::RequestId;
 
 type Folding = Pin<Box<dyn Future<Output = Result<Bytes, Refusal>> + Send>>;
 

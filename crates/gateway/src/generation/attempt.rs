@@ -17,7 +17,8 @@ use super::{Generation, Opened, Progress, cancel};
 use crate::fallback::KeptBody;
 use crate::headers;
 use crate::record::{AttemptNote, Cut, EndError};
-use crate::refusal::{Refusal, RequestId};
+use crate::refusal::Refusal;
+use crate::request_id::RequestId;
 use crate::service::Service;
 use crate::upstream::{Permit, UpstreamBody, UpstreamFailure, events_of_message};
 

@@ -11,7 +11,8 @@ use perennial_recovery::{is_retryable_answer, is_retryable_in_band, retry_after}
 use super::Opened;
 use super::mending::{OnClock, Recovery};
 use crate::record::{Cut, EndError, Ending};
-use crate::refusal::{Refusal, RequestId};
+use crate::refusal::Refusal;
+use crate::request_id::RequestId;
 
 /// Why an attempt came to nothing.
 #[derive(Debug)]

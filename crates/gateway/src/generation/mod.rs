@@ -13,7 +13,6 @@ mod legible;
 mod live;
 mod mending;
 mod pace;
-mod policy;
 mod promise;
 mod reading;
 mod running;
@@ -40,14 +39,14 @@ use self::live::Place;
 use self::mending::{Ask, Left, Remedy};
 use crate::fallback::{self, CacheKey};
 use crate::record::{AttemptNote, Cut, Ending, Next, Order, SeamNote};
-use crate::refusal::{Refusal, RequestId};
+use crate::refusal::Refusal;
+use crate::request_id::RequestId;
 use crate::service::Service;
 use crate::upstream::{Choice, Permit, Tried, UpstreamBody};
 
 pub use self::guard::Guard;
 pub(crate) use self::live::{Begun, Live};
 pub use self::mending::{MaxRecoveryTokens, OnClock, Recovery};
-pub use self::policy::{InvalidPolicy, OnDisconnect};
 pub(crate) use self::promise::Promise;
 pub(crate) use self::running::{Presence, Progress, Running, Stop};
 pub(crate) use self::settle::settle;
@@ -406,7 +405,7 @@ impl Generation {
         let ending = Ending { error: Some(error), usage: self.running.progress().usage, ..Ending::default() };
         let entries: Vec<Entry> = cancel(cut).into_iter().chain([ending.entry(cut.outcome())]).collect();
         drop(self.append(&entries).await);
-        self.tell(Opened::Refused(Refusal::of_cut(cut)));
+        self.tell(Opened::Refused(cut.refusal()));
     }
 
     async fn append(&mut self, entries: &[Entry]) -> Result<(), perennial_log::Error> {

@@ -10,10 +10,10 @@ use perennial_log::StreamId;
 use perennial_protocol::Usage;
 use tokio_util::sync::CancellationToken;
 
-use super::policy::OnDisconnect;
 use crate::access::Owner;
 use crate::face::Shelf;
 use crate::limits::MaxReaders;
+use crate::policy::OnDisconnect;
 
 /// A stream that runs here.
 #[derive(Debug)]

@@ -23,7 +23,7 @@ use prometheus_client::registry::{Registry, Unit};
 
 use self::names::Model;
 use self::names::{Breaker, Build, Cause, Ended, Kind, Mode, Models, State as StreamState, Token, Upstream};
-use crate::refusal::RequestId;
+use crate::request_id::RequestId;
 use crate::service::Service;
 
 /// In seconds; those of the conventions, and some above for long answers.

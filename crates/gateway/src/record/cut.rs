@@ -4,7 +4,8 @@ use perennial_log::Outcome;
 use perennial_protocol::ErrorKind;
 
 use super::EndError;
-use crate::refusal::RequestId;
+use crate::refusal::Refusal;
+use crate::request_id::RequestId;
 
 /// Why an answer ends before its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +41,12 @@ pub(crate) enum Cut {
 }
 
 impl Cut {
+    /// What a client is told whose answer did not even begin.
+    pub(crate) fn refusal(self) -> Refusal {
+        let error = self.error(None);
+        Refusal::new(error.status, error.kind, error.message)
+    }
+
     /// Whether another attempt may mend it: it is the upstream's failing, and not a wish.
     pub(crate) fn may_be_mended(self) -> bool {
         self.is_the_upstreams() || self == Self::Crash

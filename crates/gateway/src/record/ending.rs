@@ -5,7 +5,8 @@ use perennial_log::{Entry, Outcome};
 use perennial_protocol::{ApiError, ErrorKind, Usage};
 use serde::{Deserialize, Serialize};
 
-use crate::refusal::{Refusal, RequestId};
+use crate::refusal::Refusal;
+use crate::request_id::RequestId;
 
 /// How a stream ended.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use serde::{Deserialize, Serialize};
 
 use crate::access::Owner;
-use crate::generation::OnDisconnect;
+use crate::policy::OnDisconnect;
 
 /// What was asked.
 #[derive(Clone, Debug)]

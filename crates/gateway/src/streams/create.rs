@@ -12,10 +12,12 @@ use perennial_protocol::ErrorKind;
 use super::object::{self, Object};
 use super::order::ordered;
 use crate::access::Caller;
-use crate::generation::{Begun, Live, OnDisconnect};
+use crate::generation::{Begun, Live};
 use crate::headers;
-use crate::refusal::{Refusal, RequestId};
+use crate::policy::OnDisconnect;
+use crate::refusal::Refusal;
 use crate::request::{self, Wish};
+use crate::request_id::RequestId;
 use crate::service::Service;
 
 const IDEMPOTENCY_KEY: &str = "idempotency-key";

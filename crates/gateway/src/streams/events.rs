@@ -19,7 +19,8 @@ use crate::access::Scope;
 use crate::face::{self, Cursor, Face, FaceBody, LogEvent, Shelf};
 use crate::generation::Presence;
 use crate::headers;
-use crate::refusal::{Refusal, RequestId};
+use crate::refusal::Refusal;
+use crate::request_id::RequestId;
 use crate::service::Service;
 
 const USUAL_WAIT: Duration = Duration::from_secs(25);

@@ -13,8 +13,9 @@ use serde_json::json;
 use super::{lookup, object};
 use crate::access::Scope;
 use crate::limits::MaxBodyBytes;
-use crate::refusal::{Refusal, RequestId};
+use crate::refusal::Refusal;
 use crate::request;
+use crate::request_id::RequestId;
 use crate::service::Service;
 
 const BODY: MaxBodyBytes = MaxBodyBytes(64 * 1024);

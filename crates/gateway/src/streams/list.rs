@@ -11,7 +11,8 @@ use serde_json::json;
 use super::lookup;
 use super::object::{self, Object};
 use super::query::Query;
-use crate::refusal::{Refusal, RequestId};
+use crate::refusal::Refusal;
+use crate::request_id::RequestId;
 use crate::service::Service;
 
 const MOST: usize = 1000;

@@ -15,7 +15,8 @@ use super::query::Query;
 use crate::access::Scope;
 use crate::face::{self, Face, ManyBody, Source};
 use crate::limits::MAX_STREAMS_AT_ONCE;
-use crate::refusal::{Refusal, RequestId};
+use crate::refusal::Refusal;
+use crate::request_id::RequestId;
 use crate::service::Service;
 
 #[derive(Debug, Deserialize)]

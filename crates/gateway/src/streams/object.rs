@@ -17,7 +17,8 @@ use super::query::Query;
 use crate::access::Scope;
 use crate::face;
 use crate::generation::Progress;
-use crate::refusal::{Refusal, RequestId};
+use crate::refusal::Refusal;
+use crate::request_id::RequestId;
 use crate::service::Service;
 
 /// What there is to know of a stream.

@@ -5,8 +5,8 @@ use http::HeaderMap;
 use serde::Deserialize;
 
 use crate::access::Owner;
-use crate::generation::OnDisconnect;
 use crate::headers;
+use crate::policy::OnDisconnect;
 use crate::record::Order;
 use crate::refusal::Refusal;
 use crate::service::Service;
@@ -57,7 +57,7 @@ fn policy(
         None => default,
         Some(value) => {
             let policy = value.to_str().ok().and_then(|value| value.parse().ok());
-            policy.ok_or_else(|| wrong(crate::generation::InvalidPolicy.to_string()))?
+            policy.ok_or_else(|| wrong(crate::policy::InvalidPolicy.to_string()))?
         }
     };
     let most = service.limits.grace.0;

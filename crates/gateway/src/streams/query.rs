@@ -5,7 +5,8 @@ use axum::response::Response;
 use http::request::Parts;
 use serde::de::DeserializeOwned;
 
-use crate::refusal::{Refusal, RequestId};
+use crate::refusal::Refusal;
+use crate::request_id::RequestId;
 
 /// axum's own, with a refusal of ours.
 #[derive(Debug)]

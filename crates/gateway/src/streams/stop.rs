@@ -14,7 +14,8 @@ use super::query::Query;
 use crate::access::Scope;
 use crate::generation::Stop;
 use crate::record::{Cut, Ending};
-use crate::refusal::{Refusal, RequestId};
+use crate::refusal::Refusal;
+use crate::request_id::RequestId;
 use crate::service::Service;
 
 /// How long the answer waits for a generation that was asked to stop; it takes a fraction of a millisecond where the log answers.

@@ -20,7 +20,8 @@ use super::query::Query;
 use crate::access::Scope;
 use crate::face::LogEvent;
 use crate::record::AttemptNote;
-use crate::refusal::{Refusal, RequestId};
+use crate::refusal::Refusal;
+use crate::request_id::RequestId;
 use crate::service::Service;
 
 /// A gap between two events that is worth an entry.
