@@ -38,6 +38,7 @@ mod openapi;
 mod outlet;
 mod pass;
 mod policy;
+mod presence;
 mod record;
 mod refusal;
 mod reload;

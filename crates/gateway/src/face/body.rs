@@ -18,7 +18,7 @@ use serde_json::json;
 use super::shelf::write;
 use super::{Cursor, Face, LogEvent, Shelf, sse};
 use crate::clock::Clock;
-use crate::generation::Presence;
+use crate::presence::Presence;
 use crate::record::{Ending, frames};
 use crate::refusal::Refusal;
 

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use super::{Cursor, Face, LogEvent, Shelf, shelf};
 use crate::clock::Clock;
-use crate::generation::Presence;
+use crate::presence::Presence;
 use crate::refusal::Refusal;
 
 const PIECE_BYTES: usize = 64 * 1024;

@@ -16,9 +16,9 @@ use perennial_protocol::{ApiError, End, ErrorKind, EventDecoder, Received, Trans
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
 use super::body::BrokenOff;
-use crate::generation::Presence;
 use crate::headers;
 use crate::limits::Clocks;
+use crate::presence::Presence;
 use crate::record::Ending;
 use crate::refusal::Refusal;
 use crate::request_id::RequestId;

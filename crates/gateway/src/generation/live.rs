@@ -13,9 +13,10 @@ use tokio::sync::oneshot;
 use tokio_util::task::TaskTracker;
 
 use super::promise::{Promise, Promises};
-use super::{Generation, Opened, Presence, Running, Stop};
+use super::{Generation, Opened, Running, Stop};
 use crate::access::Owner;
 use crate::limits::MaxReaders;
+use crate::presence::Presence;
 use crate::record::Order;
 use crate::refusal::Refusal;
 use crate::service::Service;

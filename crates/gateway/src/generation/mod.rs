@@ -48,7 +48,7 @@ pub use self::guard::Guard;
 pub(crate) use self::live::{Begun, Live};
 pub use self::mending::{MaxRecoveryTokens, OnClock, Recovery};
 pub(crate) use self::promise::Promise;
-pub(crate) use self::running::{Presence, Progress, Running, Stop};
+pub(crate) use self::running::{Progress, Running, Stop};
 pub(crate) use self::settle::settle;
 
 /// So many records are appended at once; the log takes twice as many.

@@ -1,10 +1,8 @@
 //! A stream that runs here: who reads it, what it has used so far, and how it is told to stop.
 
-use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
-use futures_util::task::AtomicWaker;
 use parking_lot::Mutex;
 use perennial_log::StreamId;
 use perennial_protocol::Usage;
@@ -14,6 +12,7 @@ use crate::access::Owner;
 use crate::face::Shelf;
 use crate::limits::MaxReaders;
 use crate::policy::OnDisconnect;
+use crate::presence::{Presence, Readers};
 
 /// A stream that runs here.
 #[derive(Debug)]
@@ -27,9 +26,8 @@ pub(crate) struct Running {
     /// Another attempt goes on with an answer that broke.
     recovering: AtomicBool,
     progress: Mutex<Progress>,
-    readers: AtomicUsize,
+    readers: Arc<Readers>,
     stop: AtomicU8,
-    generation: AtomicWaker,
     ended: CancellationToken,
 }
 
@@ -49,9 +47,6 @@ pub(crate) enum Stop {
     Shutdown = 2,
 }
 
-/// A reader's presence; it ends when this is dropped.
-pub(crate) struct Presence(Arc<Running>);
-
 impl Running {
     pub(crate) fn new(id: StreamId, owner: Owner, model: Option<String>, policy: OnDisconnect) -> Self {
         Self {
@@ -62,32 +57,26 @@ impl Running {
             shelf: Arc::default(),
             recovering: AtomicBool::new(false),
             progress: Mutex::default(),
-            readers: AtomicUsize::new(0),
+            readers: Readers::of(id),
             stop: AtomicU8::new(0),
-            generation: AtomicWaker::new(),
             ended: CancellationToken::new(),
         }
     }
 
     /// Adds a reader; `None` where there are too many.
-    pub(crate) fn enter(self: &Arc<Self>, limit: MaxReaders) -> Option<Presence> {
-        let before = self.readers.fetch_add(1, Ordering::AcqRel);
-        let presence = Presence(Arc::clone(self));
-        if before == 0 {
-            self.generation.wake();
-        }
-        (before < limit.0).then_some(presence)
+    pub(crate) fn enter(&self, limit: MaxReaders) -> Option<Presence> {
+        self.readers.enter(limit)
     }
 
     pub(crate) fn readers(&self) -> usize {
-        self.readers.load(Ordering::Acquire)
+        self.readers.number()
     }
 
     /// Asks it to stop. The first wish stands.
     pub(crate) fn stop(&self, stop: Stop) {
         // A second wish changes nothing, whichever came first.
         let _ = self.stop.compare_exchange(0, stop as u8, Ordering::AcqRel, Ordering::Acquire);
-        self.generation.wake();
+        self.readers.wake();
     }
 
     pub(crate) fn asked_to_stop(&self) -> Option<Stop> {
@@ -100,7 +89,7 @@ impl Running {
 
     /// The generation wants to know of whatever changes.
     pub(crate) fn watched_by(&self, waker: &std::task::Waker) {
-        self.generation.register(waker);
+        self.readers.watched_by(waker);
     }
 
     pub(crate) fn is_recovering(&self) -> bool {
@@ -126,19 +115,5 @@ impl Running {
 
     pub(crate) async fn ended(&self) {
         self.ended.cancelled().await;
-    }
-}
-
-impl Drop for Presence {
-    fn drop(&mut self) {
-        if self.0.readers.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.0.generation.wake();
-        }
-    }
-}
-
-impl fmt::Debug for Presence {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Presence({})", self.0.id)
     }
 }

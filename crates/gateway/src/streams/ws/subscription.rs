@@ -8,7 +8,7 @@ use bytes::BytesMut;
 use perennial_log::{Error, ReadBytes, Run, StreamId};
 
 use crate::face::{Shelf, ndjson};
-use crate::generation::Presence;
+use crate::presence::Presence;
 use crate::streams::events::Attached;
 
 /// What a subscription reads from the store in one go: a socket has many, and each holds what it has read while the socket takes nothing.
