@@ -1,4 +1,4 @@
-//! What is done from time to time: syncing, expiring, turning the buckets.
+//! What is done from time to time: syncing, expiring, turning the buckets, writing out what lies in memory.
 
 use std::{
     sync::{Arc, Weak},
@@ -23,6 +23,8 @@ use crate::{Clock, Durability, Error};
 const PROBE_EVERY: Duration = Duration::from_secs(1);
 /// How far the time up to which all has expired for good may lag behind the clock, where nobody asks.
 const EXPIRE_EVERY: Duration = Duration::from_secs(60);
+/// A store that nothing was added to for so long, and at most for twice that, has what it holds in memory written out.
+const REST_AFTER: Duration = Duration::from_secs(10);
 /// How long before its time a bucket is made, so that no append waits for it.
 const AHEAD: Duration = Duration::from_secs(60);
 
@@ -89,11 +91,13 @@ impl Rounds {
 
     async fn keep_tidy(self, mut stopped: watch::Receiver<bool>) {
         let (mut probe, mut turn) = (every(PROBE_EVERY), every(EXPIRE_EVERY));
+        let mut rest = every(REST_AFTER);
         loop {
             let going_on = tokio::select! {
                 _ = stopped.changed() => None,
                 _ = turn.tick() => self.turn().await,
                 _ = probe.tick() => self.tick(false).await,
+                _ = rest.tick() => self.work(Store::rest).await,
             };
             if going_on.is_none() {
                 return;

@@ -4,6 +4,8 @@
 //! it have expired: retention costs nothing for each record. Reading is always done in a snapshot, since only that sees a commit
 //! as a whole or not at all.
 
+mod rest;
+
 use std::{
     collections::BTreeMap,
     io::ErrorKind,
@@ -16,6 +18,7 @@ use bytes::Bytes;
 use fjall::{Database, Keyspace, OwnedWriteBatch, PersistMode, Readable, Snapshot};
 use parking_lot::{Mutex, RwLock};
 
+use self::rest::Rest;
 use super::{
     OpenError,
     directory::{Directory, sync_directory},
@@ -46,6 +49,7 @@ pub(super) struct Store {
     retention: Retention,
     /// Held while buckets are dropped, and while something is written to them.
     turning: Mutex<()>,
+    rest: Rest,
     // Given free last.
     directory: Directory,
 }
@@ -101,6 +105,7 @@ impl Store {
             bucket_millis,
             retention,
             turning: Mutex::new(()),
+            rest: Rest::new(),
             directory,
         })
     }
@@ -127,6 +132,7 @@ impl Store {
             batch.insert(&self.general, layout::FLOOR, layout::encode_time(floor));
         }
         batch.insert(&self.general, layout::MOVED, generation.until.to_be_bytes());
+        self.rest.added(generation.bytes);
         batch.durability(Some(PersistMode::Buffer)).commit()
     }
 
