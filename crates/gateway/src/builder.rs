@@ -210,7 +210,7 @@ impl Builder {
     }
 
     /// How many threads of its own serve connections, each by itself: one for each core is best for a service. With 0, the default, they are
-    /// served on the runtime that [`run`](Gateway::run) is called on.
+    /// served on the runtime that [`run`](crate::Gateway::run) is called on.
     #[must_use]
     pub fn threads(mut self, threads: usize) -> Self {
         self.threads = threads;

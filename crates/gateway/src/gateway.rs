@@ -49,7 +49,7 @@ impl Gateway {
         Reloader(Arc::clone(&self.current))
     }
 
-    /// Serves until `shutdown` is ready, and then until the streams that run have ended, for [`Clocks::drain`] at most; what still runs
+    /// Serves until `shutdown` is ready, and then until the streams that run have ended, for [`Clocks::drain`](crate::Clocks::drain) at most; what still runs
     /// then is ended with an `error` event.
     ///
     /// # Errors
