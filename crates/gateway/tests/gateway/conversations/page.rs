@@ -10,12 +10,12 @@ use tokio::net::TcpListener;
 use super::gate::waited;
 use super::{rig, rig_with, text, turns};
 use crate::native::Growing;
-use crate::rig::{PATIENCE, receive, simulator};
+use crate::rig::{PATIENCE, pinging, receive, simulator};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_page_without_scripts_has_the_answer_in_the_one_response() {
     // A form brings no key.
-    let rig = rig(|gateway| gateway.upstream_key(Key::new("sk-own").unwrap())).await;
+    let rig = rig(|gateway| gateway.clocks(pinging()).upstream_key(Key::new("sk-own").unwrap())).await;
     let form = |body: &'static str| {
         let request = rig.http.post(format!("{}/c", rig.gateway.url()));
         request
