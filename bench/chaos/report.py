@@ -33,6 +33,13 @@ def megabytes(size: int) -> str:
     return f"{size / 2**20:.0f} MiB"
 
 
+def held(memory: dict) -> list[list]:
+    shares = [(f"after share {number} of {len(memory['shares'])}", share) for number, share in enumerate(memory["shares"], 1)]
+    looks = [("when started", memory["fresh"]), *shares, ("right after the last one", memory["at_once"])]
+    looks.append((f"after {memory['idle_s']:.0f} s with nothing to do", memory["idle"]))
+    return [[when, megabytes(look["own"]), megabytes(look["resident"]), look["files"]] for when, look in looks]
+
+
 def page(counted: dict, raw: pathlib.Path) -> str:
     tally, memory = counted["tally"], counted["memory"]
     laws = [[law["law"], law["breaches"]] for law in tally["laws"]]
@@ -88,8 +95,9 @@ From the client's close (by FIN and by RST, with and without a stream) to the mo
 
 ## Memory
 
-{megabytes(memory["fresh"]["resident"])} when started, {megabytes(memory["idle"]["resident"])} after a fifth of the streams, {megabytes(memory["after"]["at_once"]["resident"])} right after the last one, {megabytes(memory["after"]["settled"]["resident"])} after {memory["after"]["after_s"]:.0f} s;
-{memory["after"]["settled"]["files"]} open files and sockets then, {memory["fresh"]["files"]} when started.
+{house.table(["", "its own", "with the program's pages", "open files and sockets"], held(memory))}
+
+What is left with nothing to do: [operations](operations.md#memory).
 
 ## Each fault
 

@@ -61,6 +61,8 @@ fn settings() -> String {
 pub(crate) struct Holdings {
     /// Resident memory, in bytes.
     pub(crate) resident: u64,
+    /// Of that what is no file's: the rest is the program itself, as far as it was needed.
+    pub(crate) own: u64,
     /// Open files and sockets.
     pub(crate) files: usize,
 }
@@ -142,10 +144,13 @@ impl Gate {
             Which::Program(child) => child.id().context("it has ended")?,
         };
         let status = std::fs::read_to_string(format!("/proc/{id}/status"))?;
-        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let kilobytes = resident.and_then(|words| words.split_whitespace().next()?.parse::<u64>().ok());
+        let of = |name| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name));
+            let kilobytes = line.and_then(|words| words.split_whitespace().next()?.parse::<u64>().ok());
+            Ok::<_, anyhow::Error>(kilobytes.context(name)? * 1024)
+        };
         let files = std::fs::read_dir(format!("/proc/{id}/fd"))?.count();
-        Ok(Holdings { resident: kilobytes.context("VmRSS")? * 1024, files })
+        Ok(Holdings { resident: of("VmRSS:")?, own: of("RssAnon:")?, files })
     }
 
     /// Whether its process still runs.
