@@ -184,7 +184,9 @@ impl Books {
             let billed = Sums::of_entry(entry);
             self.billed += 1;
             self.journal.add(&billed);
-            if self.headless > 0 && entry.faults.contains("rst") {
+            // A head is lost by a reset, and by who leaves before it has come.
+            let is_lost = entry.faults.contains("rst") || entry.outcome == Outcome::ClientLeft;
+            if self.headless > 0 && is_lost {
                 self.headless -= 1;
                 self.unseen += 1;
             } else {

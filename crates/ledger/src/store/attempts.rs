@@ -93,12 +93,18 @@ impl Store {
 /// Inserts rows and gives the names of those that were new.
 async fn insert(connection: &mut AnyConnection, rows: &[Row]) -> sqlx::Result<Vec<(String, i64)>> {
     let mut statement = format!("INSERT INTO attempts ({COLUMNS}) VALUES ");
+    // SQLite looks for the name of each by going through all of them, but for those that have none; PostgreSQL has only those with a number.
+    let is_numbered = connection.backend_name() == "PostgreSQL";
     for row in 0..rows.len() {
         statement.push_str(if row == 0 { "(" } else { ", (" });
         for column in 1..=COLUMN_COUNT {
-            let comma = if column == 1 { "" } else { ", " };
-            // Writing to a text does not fail.
-            let _ = write!(statement, "{comma}${}", row * COLUMN_COUNT + column);
+            statement.push_str(if column == 1 { "" } else { ", " });
+            if is_numbered {
+                // Writing to a text does not fail.
+                let _ = write!(statement, "${}", row * COLUMN_COUNT + column);
+            } else {
+                statement.push('?');
+            }
         }
         statement.push(')');
     }
