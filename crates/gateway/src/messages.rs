@@ -52,8 +52,6 @@ async fn answer(service: &Arc<Service>, id: &RequestId, request: Request) -> Res
     let credential = service.access.credential(&head.headers);
     let Begun { running, presence, kept, opened } =
         Live::begin(service, order, credential, caller.key.as_ref(), true)?;
-    // A log may take its time, and before it has the stream nobody can read it, however early it is opened.
-    kept.await.unwrap_or_else(|_| Err(gone()))?;
 
     // 5. What the upstream answers. Errors, and JSON that is no message, are passed on as they are; what cannot be an answer is none.
     let opened = tokio::time::timeout(service.clocks.early_open, opened);
@@ -62,9 +60,13 @@ async fn answer(service: &Arc<Service>, id: &RequestId, request: Request) -> Res
         Ok(Ok(Opened::Error(up, body))) => return Ok(named(error(&up, body), &running.id.to_string())),
         Ok(Ok(Opened::Other(answer))) => return other(*answer, wants_message),
         Ok(Ok(Opened::Refused(refusal))) => return Err(refusal),
-        Ok(Err(_)) => return Err(gone()),
+        Ok(Err(_)) => return Err(Refusal::vanished()),
         // Nothing yet, and proxies on the way lose patience. The client gets its stream; what fails in it is told there.
-        Err(_) => Box::new(headers::early()),
+        Err(_) => {
+            // The log may take its time as well, and before it has the stream nobody can read it.
+            kept.wait().await?;
+            Box::new(headers::early())
+        }
     };
 
     // 6. Down. The client reads the log like everybody else, from its beginning, on the face that it asked for.
@@ -86,10 +88,6 @@ async fn answer(service: &Arc<Service>, id: &RequestId, request: Request) -> Res
         response
     };
     Ok(named(response, &running.id.to_string()))
-}
-
-fn gone() -> Refusal {
-    Refusal::new(500, ErrorKind::Api, "the stream ended without a word")
 }
 
 /// The path and the query that go up.

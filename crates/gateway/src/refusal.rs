@@ -102,6 +102,11 @@ impl Refusal {
         Self::new(404, ErrorKind::NotFound, "there is no such stream")
     }
 
+    /// A stream whose task ended and told nobody how.
+    pub(crate) fn vanished() -> Self {
+        Self::new(500, ErrorKind::Api, "the stream ended without a word")
+    }
+
     /// After which time it may be better, if anybody knows.
     pub(crate) fn wait(&self) -> Option<Duration> {
         self.after

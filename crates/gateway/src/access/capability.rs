@@ -49,9 +49,7 @@ impl Secret {
     /// A name of whoever has this secret, which tells nothing of it: the [place](perennial_history::History::at) of a gateway, where no other has the same.
     #[must_use]
     pub fn place(&self) -> String {
-        let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).expect("an HMAC takes a key of any length");
-        mac.update(b"place");
-        URL_SAFE_NO_PAD.encode(&mac.finalize().into_bytes()[..16])
+        URL_SAFE_NO_PAD.encode(&self.mac_of("place").finalize().into_bytes()[..16])
     }
 
     /// The capability for a stream, as text for a URL.
@@ -77,8 +75,12 @@ impl Secret {
     }
 
     fn mac(&self, stream: StreamId, scope: &str, expires: u64) -> Hmac<Sha256> {
+        self.mac_of(&format!("{stream}.{scope}.{expires}"))
+    }
+
+    fn mac_of(&self, words: &str) -> Hmac<Sha256> {
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).expect("an HMAC takes a key of any length");
-        mac.update(format!("{stream}.{scope}.{expires}").as_bytes());
+        mac.update(words.as_bytes());
         mac
     }
 }

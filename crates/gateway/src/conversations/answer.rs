@@ -7,7 +7,6 @@ use futures_util::future::BoxFuture;
 use http::HeaderMap;
 use perennial_history::{Content, Conversation, Conversations, Decimal, Ended, Json, State, Turn};
 use perennial_log::{After, Reader, StreamId};
-use perennial_protocol::ErrorKind;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
@@ -138,12 +137,10 @@ pub(super) async fn begin(
     let watched = Watched::of(promise.stream());
     let done = watched.done.clone();
     rooms.watch(&turn, &watched);
-    let begun = order.and_then(|order| {
-        Live::begin_as(promise, service, order, ask.credential.clone(), ask.key.as_ref(), false)
-    });
-    let gone = || Refusal::new(500, ErrorKind::Api, "the stream ended without a word");
+    let begun = order
+        .and_then(|order| Live::begin_as(promise, service, order, ask.credential.clone(), ask.key.as_ref()));
     let kept = match begun {
-        Ok(begun) => begun.kept.await.unwrap_or_else(|_| Err(gone())),
+        Ok(begun) => begun.kept.wait().await,
         Err(refusal) => Err(refusal),
     };
     let watcher = Watcher {

@@ -55,16 +55,25 @@ pub(crate) struct Begun {
     pub(crate) running: Arc<Running>,
     /// The first reader, where there is one from the beginning.
     pub(crate) presence: Option<Presence>,
-    /// Ready once its request is in the log.
-    pub(crate) kept: oneshot::Receiver<Result<(), Refusal>>,
+    pub(crate) kept: Kept,
     /// Ready once the upstream has answered.
     pub(crate) opened: oneshot::Receiver<Opened>,
 }
+
+/// That a stream's request is in the log, once it is.
+#[derive(Debug)]
+pub(crate) struct Kept(oneshot::Receiver<Result<(), Refusal>>);
 
 /// A stream's place among those that run; given back when this is dropped.
 pub(crate) struct Place {
     service: Arc<Service>,
     running: Arc<Running>,
+}
+
+impl Kept {
+    pub(crate) async fn wait(self) -> Result<(), Refusal> {
+        self.0.await.unwrap_or_else(|_| Err(Refusal::vanished()))
+    }
 }
 
 impl Live {
@@ -90,12 +99,24 @@ impl Live {
         key: Option<&Arc<VirtualKey>>,
         has_reader: bool,
     ) -> Result<Begun, Refusal> {
-        Self::begin_as(service.live.promise(), service, order, credential, key, has_reader)
+        // Nobody knows the name before it is in the log.
+        Self::begin_named(StreamId::new(), None, service, order, credential, key, has_reader)
     }
 
-    /// Begins a stream under a name that somebody knows already.
+    /// Begins a stream under a name that somebody may know already, and that nobody reads yet.
     pub(crate) fn begin_as(
         promise: Promise,
+        service: &Arc<Service>,
+        order: Order,
+        credential: HeaderMap,
+        key: Option<&Arc<VirtualKey>>,
+    ) -> Result<Begun, Refusal> {
+        Self::begin_named(promise.stream(), Some(promise), service, order, credential, key, false)
+    }
+
+    fn begin_named(
+        id: StreamId,
+        promise: Option<Promise>,
         service: &Arc<Service>,
         order: Order,
         credential: HeaderMap,
@@ -107,7 +128,7 @@ impl Live {
             return Err(Refusal::new(413, ErrorKind::RequestTooLarge, message));
         }
         let reservation = Self::reserve(service, key, &order)?;
-        let running = Running::new(promise.stream(), order.owner.clone(), order.model.clone(), order.policy);
+        let running = Running::new(id, order.owner.clone(), order.model.clone(), order.policy);
         let place = Place::take(service, running)?;
         let running = Arc::clone(&place.running);
         // The first is within any limit.
@@ -133,7 +154,7 @@ impl Live {
                 }
             }
         });
-        Ok(Begun { running, presence, kept, opened })
+        Ok(Begun { running, presence, kept: Kept(kept), opened })
     }
 
     /// Holds what the request could use at most. Here, so that no way to a stream goes past it.

@@ -15,11 +15,8 @@ use tokio_util::sync::CancellationToken;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Promises(Arc<Mutex<HashMap<StreamId, CancellationToken>>>);
 
-/// A new stream's name, and that the stream may come. Once the last clone is dropped it is in the log, or does not come.
-#[derive(Clone)]
-pub(crate) struct Promise(Arc<Promised>);
-
-struct Promised {
+/// A new stream's name, and that the stream may come. Once this is dropped it is in the log, or does not come.
+pub(crate) struct Promise {
     stream: StreamId,
     promises: Promises,
     decided: CancellationToken,
@@ -30,7 +27,7 @@ impl Promises {
     pub(crate) fn make(&self) -> Promise {
         let (stream, decided) = (StreamId::new(), CancellationToken::new());
         self.0.lock().insert(stream, decided.clone());
-        Promise(Arc::new(Promised { stream, promises: self.clone(), decided }))
+        Promise { stream, promises: self.clone(), decided }
     }
 
     /// Ready once the stream of that name is in the log, or does not come: at once for all names but those of this moment.
@@ -44,11 +41,11 @@ impl Promises {
 
 impl Promise {
     pub(crate) fn stream(&self) -> StreamId {
-        self.0.stream
+        self.stream
     }
 }
 
-impl Drop for Promised {
+impl Drop for Promise {
     fn drop(&mut self) {
         self.promises.0.lock().remove(&self.stream);
         self.decided.cancel();
@@ -57,6 +54,6 @@ impl Drop for Promised {
 
 impl fmt::Debug for Promise {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Promise({})", self.0.stream)
+        write!(f, "Promise({})", self.stream)
     }
 }

@@ -106,7 +106,6 @@ async fn begin_once(
 
 /// The name of a stream whose request is in the log.
 async fn kept(begun: Begun) -> Result<StreamId, Refusal> {
-    let gone = || Refusal::new(500, ErrorKind::Api, "the stream ended without a word");
-    begun.kept.await.map_err(|_| gone())??;
+    begun.kept.wait().await?;
     Ok(begun.running.id)
 }
